@@ -1,0 +1,1 @@
+"""evonas evolves PyTorch models; children inherit the trained weights of their parents."""

@@ -1,0 +1,1 @@
+"""Search algorithms: pure functions from the history to the next birth."""

@@ -1,0 +1,52 @@
+"""The controller contract: what is born next."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from evonas.genome import Birth
+from evonas.history import History, Objective
+from evonas.seeds import Rng
+from evonas.space import SearchSpace
+
+
+@final
+@dataclass(frozen=True)
+class Question:
+    """What a search asks, as far as a controller needs to know.
+
+    Attributes:
+        space: Where to search.
+        objectives: What to improve; the first is the one that single-objective controllers use.
+        seed: The run's seed, for `evonas.seeds`.
+    """
+
+    space: SearchSpace
+    objectives: Sequence[Objective]
+    seed: int
+
+
+class Controller(ABC):
+    """A search algorithm. Implementations are final, frozen dataclasses.
+
+    `propose` is a pure function: the same history, question and generator state give the same
+    birth, in any process. State is derived with `history.fold`, never kept.
+
+    Attributes:
+        source: The publication the algorithm comes from.
+    """
+
+    source: ClassVar[str]
+
+    @abstractmethod
+    def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:
+        """Return the birth with this `number`.
+
+        Args:
+            history: What may be known: a prefix of the finished individuals, at least the seed
+                (number 0), not always all of them.
+            question: Space and objectives.
+            number: Of the birth to propose; larger than any in `history`.
+            rng: A generator of this birth's own.
+        """

@@ -1,0 +1,82 @@
+"""The executor contract: jobs in, reports and outcomes out, in whatever order they come."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+from evonas.genome import Birth, Genome
+from evonas.history import Outcome
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """One candidate to evaluate; plain data that travels to a worker.
+
+    Attributes:
+        number: Of the birth.
+        birth: What to evaluate.
+        parents: Genome and weights hash of each parent that has weights, in the birth's order.
+        deadline: Wall-clock seconds after which it is killed; None for no deadline.
+        stop_at: Early stopping: by step, the largest value of `stop_metric`'s loss to go on with.
+    """
+
+    number: int
+    birth: Birth
+    parents: Sequence[tuple[Genome, str]] = ()
+    deadline: float | None = None
+    stop_at: Mapping[int, float] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class Reported:
+    """A candidate in training has reported."""
+
+    number: int
+    step: int
+    metrics: Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True)
+class Finished:
+    """A candidate has come to its end; its weights are stored."""
+
+    number: int
+    outcome: Outcome
+
+
+Event = Reported | Finished
+Evaluate = Callable[[Job, Callable[[Reported], None]], Outcome]
+"""Evaluates one job in the calling process; picklable. Exceptions of plug-ins are outcomes."""
+
+
+class Pool(ABC):
+    """A started executor. Used by one thread."""
+
+    @abstractmethod
+    def submit(self, job: Job) -> None:
+        """Accept a job; it starts as soon as a slot is free."""
+
+    @abstractmethod
+    def next_event(self) -> Event:
+        """Wait for the next event of any submitted job. At least one must be unfinished."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Kill what is running and free everything; may be called twice."""
+
+
+class Executor(ABC):
+    """A place to evaluate candidates. Implementations are final, frozen dataclasses.
+
+    Whatever happens to one candidate (exception, deadline, memory, a killed worker) is its own
+    `Failure`; the pool goes on.
+    """
+
+    @abstractmethod
+    def start(self, evaluate: Evaluate, folder: Path) -> Pool:
+        """Start workers that call `evaluate`; `folder` is the run's, for weights."""

@@ -1,0 +1,19 @@
+"""One canonical text for a JSON value, and short content hashes of it."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def text(value: Any) -> str:
+    """Return the canonical JSON text: sorted keys, no spaces, no NaN.
+
+    >>> text({"b": 1, "a": [1.0, None]})
+    '{"a":[1.0,null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any, size: int = 8) -> str:
+    """Return the hex BLAKE2s digest of `value`, `size` bytes long."""
+    return hashlib.blake2s(text(value).encode(), digest_size=size).hexdigest()

@@ -1,0 +1,227 @@
+"""The layer graph: one network as an immutable DAG of named layers.
+
+A node names its inputs in port order, so the same tensor may enter twice and concatenation keeps
+its order. Widths live only where a layer makes fresh channels (`conv`, `linear`); all other shapes
+follow. Editing returns a new graph that shares every untouched node.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, final
+
+import networkx as nx
+
+from evonas.errors import EditError
+from evonas.genome import canonical
+from evonas.genome.shapes import Shape, output_shape
+
+COMMUTATIVE = frozenset({"add"})
+
+
+@final
+@dataclass(frozen=True)
+class Node:
+    """One layer.
+
+    Attributes:
+        id: Unique in its graph; `block.local` where the node belongs to a block. A node made by
+            an edit is named after the edit, so the same innovation has the same name everywhere.
+        op: One of `evonas.genome.shapes.OPS`.
+        inputs: Ids of the nodes it reads, in port order.
+        params: JSON-native settings of the operation, documented in `evonas.genome.shapes`.
+        frozen: Whether mutations must leave this layer as it is.
+    """
+
+    id: str
+    op: str
+    inputs: tuple[str, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    frozen: bool = False
+
+    @property
+    def block(self) -> str:
+        """The block the node belongs to, or the empty string."""
+        return self.id.rpartition(".")[0]
+
+    @property
+    def local(self) -> str:
+        """The node's name inside its block."""
+        return self.id.rpartition(".")[2]
+
+    def to_json(self) -> list[Any]:
+        """Return the node as a JSON list."""
+        row: list[Any] = [self.id, self.op, list(self.inputs), dict(self.params)]
+        return [*row, True] if self.frozen else row
+
+    @classmethod
+    def from_json(cls, row: list[Any]) -> "Node":
+        """Read what `to_json` wrote."""
+        return cls(row[0], row[1], tuple(row[2]), row[3], len(row) > 4)
+
+
+@final
+@dataclass(frozen=True)
+class LayerGraph:
+    """A DAG of layers in topological order, with one or more `input` nodes and one `output`.
+
+    Attributes:
+        nodes: The layers; a node stands after everything it reads.
+        mirrors: Blocks that share one blueprint: an edit in one is made in all of them, each with
+            weights of its own (EENA stacks one block three times).
+    """
+
+    nodes: tuple[Node, ...]
+    mirrors: tuple[str, ...] = ()
+
+    def __contains__(self, node_id: str) -> bool:
+        return node_id in self.by_id
+
+    def __getitem__(self, node_id: str) -> Node:
+        try:
+            return self.by_id[node_id]
+        except KeyError:
+            raise EditError(f"the graph has no layer {node_id!r}") from None
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Node]:
+        """Every node by its id."""
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[str, ...]]:
+        """For every node the ids of the nodes that read it, in graph order, without repeats."""
+        found: dict[str, dict[str, None]] = {node.id: {} for node in self.nodes}
+        for node in self.nodes:
+            for source in node.inputs:
+                found[source][node.id] = None
+        return {node_id: tuple(readers) for node_id, readers in found.items()}
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        """Every node's output shape without the batch: (channels, height, width) or (features,).
+
+        Raises:
+            EditError: if a layer cannot take its inputs.
+        """
+        shapes: dict[str, Shape] = {}
+        for node in self.nodes:
+            shapes[node.id] = output_shape(
+                node.id, node.op, node.params, [shapes[source] for source in node.inputs]
+            )
+        return shapes
+
+    @property
+    def output(self) -> Node:
+        """The one node that ends the graph."""
+        return self.nodes[-1]
+
+    def ancestors(self, node_id: str) -> frozenset[str]:
+        """Return every node that `node_id` depends on, itself left out."""
+        found: set[str] = set()
+        pending = list(self[node_id].inputs)
+        while pending:
+            source = pending.pop()
+            if source not in found:
+                found.add(source)
+                pending.extend(self[source].inputs)
+        return frozenset(found)
+
+    def with_nodes(self, changed: Iterable[Node] = (), removed: Iterable[str] = ()) -> "LayerGraph":
+        """Return a graph with `changed` nodes put in (by id), `removed` ones out, sorted again.
+
+        Raises:
+            EditError: if the result has a cycle or reads a node that is not there.
+        """
+        gone = set(removed)
+        nodes = {node.id: node for node in self.nodes if node.id not in gone}
+        nodes.update((node.id, node) for node in changed)
+        return replace(self, nodes=_sorted(nodes))
+
+    def validate(self) -> None:
+        """Check every invariant of a network.
+
+        Raises:
+            EditError: naming the layer that breaks one.
+        """
+        if len(self.by_id) != len(self.nodes):
+            raise EditError("two layers have the same id")
+        if [node.id for node in self.nodes if node.op == "output"] != [self.output.id]:
+            raise EditError("a graph ends in exactly one output")
+        seen: set[str] = set()
+        for node in self.nodes:
+            if missing := [source for source in node.inputs if source not in seen]:
+                raise EditError(f"layer {node.id!r} reads {missing[0]!r}, which is not before it")
+            seen.add(node.id)
+        for node_id, readers in self.consumers.items():
+            if not readers and node_id != self.output.id:
+                raise EditError(f"layer {node_id!r} reaches no output")
+        _ = self.shapes
+
+    @cached_property
+    def key(self) -> str:
+        """A hash that isomorphic graphs share: names and edit history are left out.
+
+        Every label is refined once with everything above it and once with everything below it
+        (Weisfeiler-Lehman on a DAG reaches its fixed point in one sweep each way), so equal
+        branches and one branch read twice differ.
+        """
+        above: dict[str, str] = {}
+        for node in self.nodes:
+            ports = [above[source] for source in node.inputs]
+            ports = sorted(ports) if node.op in COMMUTATIVE else ports
+            above[node.id] = canonical.digest([node.op, node.params, node.frozen, ports])
+        below: dict[str, str] = {}
+        for node in reversed(self.nodes):
+            uses = sorted(
+                [below[reader], port]
+                for reader in self.consumers[node.id]
+                for port in _ports(self.by_id[reader], node.id)
+            )
+            below[node.id] = canonical.digest([above[node.id], uses])
+        return canonical.digest(sorted(below.values()), size=16)
+
+    def to_networkx(self) -> "nx.MultiDiGraph[str]":
+        """Return the graph for networkx: node attributes op and params, edge attribute port."""
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        for node in self.nodes:
+            graph.add_node(node.id, op=node.op, params=dict(node.params))
+        for node in self.nodes:
+            for port, source in enumerate(node.inputs):
+                graph.add_edge(source, node.id, port=port)
+        return graph
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the graph as JSON."""
+        data: dict[str, Any] = {"nodes": [node.to_json() for node in self.nodes]}
+        return {**data, "mirrors": list(self.mirrors)} if self.mirrors else data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "LayerGraph":
+        """Read what `to_json` wrote."""
+        nodes = tuple(Node.from_json(row) for row in data["nodes"])
+        return cls(nodes, tuple(data.get("mirrors", ())))
+
+
+def _ports(reader: Node, source: str) -> list[int]:
+    """Return the ports through which `reader` reads `source`; 0 for all where order is nothing."""
+    ports = [port for port, name in enumerate(reader.inputs) if name == source]
+    return [0] * len(ports) if reader.op in COMMUTATIVE else ports
+
+
+def _sorted(nodes: Mapping[str, Node]) -> tuple[Node, ...]:
+    """Return the nodes in a topological order that depends on the graph and the names only."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(nodes)
+    for node in nodes.values():
+        for source in node.inputs:
+            if source not in nodes:
+                raise EditError(f"layer {node.id!r} reads {source!r}, which is not in the graph")
+            graph.add_edge(source, node.id)
+    rank = {node_id: place for place, node_id in enumerate(nodes)}
+    try:
+        order = list(nx.lexicographical_topological_sort(graph, key=rank.__getitem__))
+    except nx.NetworkXUnfeasible:
+        raise EditError("the edit would close a cycle") from None
+    last = [node_id for node_id in order if nodes[node_id].op == "output"]
+    return tuple(nodes[node_id] for node_id in [n for n in order if n not in last] + last)

@@ -1,0 +1,185 @@
+"""The record of a search: individuals in birth order, the only state an algorithm may read."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeVar, final, overload
+
+from evonas.genome import Birth
+
+T = TypeVar("T")
+FailureKind = Literal["diverged", "memory", "timeout", "lost", "error", "infeasible"]
+
+
+@final
+@dataclass(frozen=True)
+class Cost:
+    """What one candidate took.
+
+    Attributes:
+        samples: Training samples or environment steps.
+        macs: Multiply-accumulates of training: 3 x MACs of a forward pass x samples.
+        seconds: CPU seconds of the worker. Clock time, so no algorithm decides by it.
+    """
+
+    samples: int = 0
+    macs: float = 0.0
+    seconds: float = 0.0
+
+
+@final
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of a candidate that was trained.
+
+    Attributes:
+        metrics: The trainer's validation metrics and what `evonas.measure` found, by name.
+        cost: Of this candidate alone; `evonas.lineage` sums its ancestry.
+        weights: SHA-256 of its stored state, or the empty string.
+        curve: (step, metrics) as reported while training.
+        stopped: Whether it was stopped early.
+        same_as: Number of the earlier individual whose evaluation this one repeats unpaid.
+    """
+
+    metrics: Mapping[str, float]
+    cost: Cost = field(default_factory=Cost)
+    weights: str = ""
+    curve: tuple[tuple[int, Mapping[str, float]], ...] = ()
+    stopped: bool = False
+    same_as: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evaluation as a JSON object."""
+        return {"evaluation": {**asdict(self), "curve": [list(point) for point in self.curve]}}
+
+
+@final
+@dataclass(frozen=True)
+class Failure:
+    """The outcome of a candidate that could not be evaluated.
+
+    Attributes:
+        kind: What went wrong, for the controller and the reader.
+        message: One line.
+        traceback: Of an exception in a plug-in, else empty.
+        cost: What was spent before.
+    """
+
+    kind: FailureKind
+    message: str
+    traceback: str = ""
+    cost: Cost = field(default_factory=Cost)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the failure as a JSON object."""
+        return {"failure": asdict(self)}
+
+
+Outcome = Evaluation | Failure
+
+
+def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
+    """Read what `Evaluation.to_json` or `Failure.to_json` wrote."""
+    if "failure" in data:
+        row: dict[str, Any] = data["failure"]
+        return Failure(row["kind"], row["message"], row["traceback"], Cost(**row["cost"]))
+    row = data["evaluation"]
+    curve = tuple((step, metrics) for step, metrics in row["curve"])
+    cost = Cost(**row["cost"])
+    return Evaluation(row["metrics"], cost, row["weights"], curve, row["stopped"], row["same_as"])
+
+
+@final
+@dataclass(frozen=True)
+class Individual:
+    """A birth and what came of it."""
+
+    number: int
+    birth: Birth
+    outcome: Outcome
+
+
+@final
+@dataclass(frozen=True)
+class Objective:
+    """A metric to be made small or large."""
+
+    name: str
+    direction: Literal["min", "max"]
+
+    def loss(self, evaluation: Evaluation) -> float:
+        """Return the metric turned so that less is better."""
+        value = evaluation.metrics[self.name]
+        return value if self.direction == "min" else -value
+
+
+@final
+@dataclass(frozen=True)
+class Limit:
+    """A hard upper bound on a metric that is known before training."""
+
+    name: str
+    maximum: float
+
+
+class History(Sequence[Individual]):
+    """The first `length` individuals of one growing log, all of them finished.
+
+    Cutting a history shares its log, so that `fold` costs one step per new individual however
+    often and at whatever length it is asked.
+    """
+
+    def __init__(self, log: list[Individual] | None = None, length: int | None = None) -> None:
+        self._log: list[Individual] = [] if log is None else log
+        self._length = len(self._log) if length is None else min(length, len(self._log))
+        self._folds: dict[object, tuple[int, Any]] = {}
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Individual: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Individual]: ...
+    def __getitem__(self, index: int | slice) -> Individual | Sequence[Individual]:
+        if isinstance(index, slice):
+            return self._log[: self._length][index]
+        if not -self._length <= index < self._length:
+            raise IndexError(f"individual {index} of a history of {self._length}")
+        return self._log[index if index >= 0 else self._length + index]
+
+    def __iter__(self) -> Iterator[Individual]:
+        return (self._log[number] for number in range(self._length))
+
+    def until(self, length: int) -> "History":
+        """Return the history of the first `length` individuals."""
+        cut = History(self._log, min(length, self._length))
+        cut._folds = self._folds
+        return cut
+
+    def append(self, individual: Individual) -> None:
+        """Add the next individual to the log; only the engine does so.
+
+        Raises:
+            ValueError: if it is not the next by number.
+        """
+        if individual.number != len(self._log) or self._length != len(self._log):
+            raise ValueError(f"individual {individual.number} after {len(self._log)}")
+        self._log.append(individual)
+        self._length += 1
+
+    def evaluated(self) -> list[tuple[Individual, Evaluation]]:
+        """Return the individuals that were evaluated, with their evaluations."""
+        return [(one, one.outcome) for one in self if isinstance(one.outcome, Evaluation)]
+
+    def fold(self, key: object, start: T, step: Callable[[T, Individual], T]) -> T:
+        """Return `step` folded over the history from `start`, remembered under `key`.
+
+        `step` must be pure and return immutable values; `key` names both it and its parameters.
+        """
+        done, value = self._folds.get(key, (0, start))
+        if done > self._length:
+            done, value = 0, start
+        for number in range(done, self._length):
+            value = step(value, self._log[number])
+        self._folds[key] = (self._length, value)
+        return value

@@ -1,0 +1,1 @@
+"""Trained weights across an edit."""

@@ -1,0 +1,34 @@
+"""What a trainer may ask of a network and a space may promise: where the two sides meet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, final, runtime_checkable
+
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Signature:
+    """One network's input and output, batch left out.
+
+    Attributes:
+        inputs: (channels, height, width) for pictures, (features,) for vectors.
+        outputs: (classes,), (actions,), (targets,), ...
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+Signatures = Mapping[str, Signature]
+"""The networks a candidate consists of, by name: `net` alone, or `actor` and `critic`, ..."""
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A single network: one tensor in, one tensor out."""
+
+    def __call__(self, inputs: Tensor, /) -> Tensor:
+        """Return the outputs for a batch of inputs."""
+        ...

@@ -1,0 +1,72 @@
+"""What training leaves behind: a model's tensors and its optimizer's, by parameter name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+_SLOT = "optimizer/"
+
+
+@final
+@dataclass(frozen=True)
+class State:
+    """The trained state of one candidate, on the CPU.
+
+    Attributes:
+        tensors: `model.state_dict()`: parameters and buffers by name.
+        slots: The optimizer's tensors by slot (`momentum_buffer`, `exp_avg`, `exp_avg_sq`, ...)
+            and then by parameter name.
+    """
+
+    tensors: Mapping[str, Tensor]
+    slots: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: nn.Module, optimizer: Optimizer | None = None) -> "State":
+        """Copy the state of a model, and of the optimizer that trained it, to the CPU."""
+        tensors = {name: _cpu(tensor) for name, tensor in model.state_dict().items()}
+        slots: dict[str, dict[str, Tensor]] = {}
+        if optimizer is not None:
+            for name, parameter in model.named_parameters():
+                for slot, value in optimizer.state.get(parameter, {}).items():
+                    if isinstance(value, Tensor):
+                        slots.setdefault(slot, {})[name] = _cpu(value)
+        return cls(tensors, slots)
+
+    def restore_optimizer(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """Put the slots into a fresh optimizer of `model`; parameters without any stay fresh."""
+        for name, parameter in model.named_parameters():
+            found = {slot: values[name] for slot, values in self.slots.items() if name in values}
+            for slot, value in found.items():
+                device = "cpu" if value.ndim == 0 else parameter.device
+                optimizer.state[parameter][slot] = value.to(device, copy=True)
+
+    def to_bytes(self) -> bytes:
+        """Return the state as one safetensors file, equal for equal states."""
+        flat = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
+        for slot, values in self.slots.items():
+            flat |= {f"{_SLOT}{slot}/{name}": value.contiguous() for name, value in values.items()}
+        return save(dict(sorted(flat.items())))
+
+    @classmethod
+    def from_file(cls, path: Path) -> "State":
+        """Read a state; its tensors are views of the file until they are written to."""
+        tensors: dict[str, Tensor] = {}
+        slots: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in load_file(path).items():
+            if name.startswith(_SLOT):
+                slot, parameter = name.removeprefix(_SLOT).split("/", 1)
+                slots.setdefault(slot, {})[parameter] = tensor
+            else:
+                tensors[name] = tensor
+        return cls(tensors, slots)
+
+
+def _cpu(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)

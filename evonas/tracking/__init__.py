@@ -1,0 +1,1 @@
+"""Mirrors of a search in tracking systems; never its record."""

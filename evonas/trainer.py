@@ -1,0 +1,112 @@
+"""The trainer contract: how a candidate becomes good at something, and how good it became."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, final
+
+import torch
+from torch import Tensor, nn
+
+from evonas.networks import Signatures
+from evonas.state import State
+
+
+class Stopped(Exception):  # noqa: N818 - a signal, not an error
+    """Raised by `Context.report` when training this candidate further is not worth it."""
+
+
+class Report(Protocol):
+    """What `Context.report` is."""
+
+    def __call__(self, step: int, /, **metrics: float) -> None:
+        """Pass on metrics of a step; may raise `Stopped`."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Context:
+    """What the engine lends a trainer for one candidate.
+
+    Attributes:
+        device: Where to train; the only place a device comes from.
+        precision: dtype for `torch.autocast`; float32 means none.
+        seed: Of every draw the training makes.
+        prepared: What `Trainer.prepare` returned: data, a teacher's outputs, ... Read-only.
+        inherited: The state the model starts from (already loaded into it), so that the optimizer
+            can start from the inherited slots; None for a model with fresh weights.
+        report: To be called with validation metrics as training goes on.
+    """
+
+    device: torch.device
+    precision: torch.dtype
+    seed: int
+    prepared: Mapping[str, Tensor]
+    inherited: State | None
+    report: Report
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the precision context for forward passes."""
+        enabled = self.precision != torch.float32
+        return torch.autocast(self.device.type, self.precision, enabled=enabled)
+
+
+@final
+@dataclass(frozen=True)
+class Trained:
+    """What one training has come to.
+
+    Attributes:
+        metrics: Measured on the validation data; plain floats, by the names of `Trainer.metrics`.
+        samples: Number of training samples (or environment steps) seen.
+        state: The model and optimizer after training; None if the candidate has no weights.
+        stopped: Whether `Stopped` ended the training early.
+    """
+
+    metrics: Mapping[str, float]
+    samples: int
+    state: State | None
+    stopped: bool = False
+
+
+class Trainer(ABC):
+    """A way to train and judge candidates. Implementations are final, frozen dataclasses.
+
+    The fields are the hyper-parameters; any of them may be a gene. Instances travel to worker
+    processes, so fields are plain data.
+
+    Attributes:
+        paper: Title, authors, year of the method, or what it is where there is no paper.
+        accepts: What a candidate must be: `nn.Module` or a protocol of `evonas.networks`.
+        metrics: The names that `train` reports, each with "min" or "max".
+    """
+
+    paper: ClassVar[str]
+    accepts: ClassVar[type]
+    metrics: ClassVar[Mapping[str, str]]
+
+    @abstractmethod
+    def prepare(self, seed: int) -> Mapping[str, Tensor]:
+        """Make what all candidates share, once per search; the engine stores it beside the run.
+
+        Raises:
+            ConfigError: if the data cannot be used.
+        """
+
+    @abstractmethod
+    def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
+        """Return the networks this trainer wants, for which the space makes its seed."""
+
+    @abstractmethod
+    def train(self, model: nn.Module, context: Context) -> Trained:
+        """Train `model` in place (already on the context's device) and judge it on validation.
+
+        Raises:
+            FloatingPointError: if the loss is not finite; the engine records it as `diverged`.
+        """
+
+    @abstractmethod
+    def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
+        """Judge a finished model on the test data; called by the report alone."""
