@@ -37,6 +37,7 @@ class Controller(ABC):
         source: The publication the algorithm comes from.
     """
 
+    group: ClassVar[str] = "evonas.controllers"
     source: ClassVar[str]
 
     @abstractmethod
