@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol, final
@@ -9,12 +10,11 @@ from typing import Protocol, final
 from evonas import seeds, selection
 from evonas.candidate import Evaluator, over_limits
 from evonas.config import Run
-from evonas.controllers.controller import Question
 from evonas.errors import EvonasError
-from evonas.executors.executor import Event, Job, Pool, Reported
+from evonas.executors.executor import Finished, Job, Pool, Reported
 from evonas.genome import Birth, canonical
 from evonas.history import Cost, Evaluation, History, Individual, Outcome
-from evonas.setup import open_store, prepare, static_sizes
+from evonas.setup import Setup, open_store, prepare, static_sizes
 from evonas.store import Store
 from evonas.tracking.tracker import Mirror, SearchInfo
 
@@ -29,7 +29,7 @@ class View(Protocol):
         """A candidate has been proposed."""
         ...
 
-    def reported(self, number: int, step: int, metrics: dict[str, float]) -> None:
+    def reported(self, number: int, step: int, metrics: Mapping[str, float]) -> None:
         """A candidate in training has reported."""
         ...
 
@@ -48,7 +48,7 @@ def search(run: Run, folder: Path, view: View) -> History:
     """
     with ExitStack() as stack:
         store = stack.enter_context(closing(open_store(run, folder)))
-        question = prepare(run, folder)
+        setup = prepare(run, folder)
         evaluator = Evaluator(
             space=run.space,
             trainer=run.trainer,
@@ -58,10 +58,14 @@ def search(run: Run, folder: Path, view: View) -> History:
             inherit=run.inherit,
             precision=run.precision,
         )
-        pool = stack.enter_context(closing(run.executor.start(evaluator, folder)))
+
+        def listen(report: Reported) -> None:
+            view.reported(report.number, report.step, report.metrics)
+
+        pool = stack.enter_context(closing(run.executor.start(evaluator, listen)))
         info = SearchInfo(run.name, folder, dict(run.config), run.objectives)
         mirror = run.tracker.start(info) if run.tracker else None
-        return _Search(run, store, question, pool, view, mirror).go()
+        return _Search(run, store, setup, pool, view, mirror).go()
 
 
 @final
@@ -72,12 +76,12 @@ class _Search:
         self,
         run: Run,
         store: Store,
-        question: Question,
+        setup: Setup,
         pool: Pool,
         view: View,
         mirror: Mirror | None,
     ) -> None:
-        self.run, self.store, self.question = run, store, question
+        self.run, self.store, self.setup = run, store, setup
         self.pool, self.view, self.mirror = pool, view, mirror
         self.births: list[Birth] = []
         self.outcomes = dict(store.record.outcomes)
@@ -104,7 +108,7 @@ class _Search:
                 self._submit(len(self.births) - 1)
             if not self.in_flight:
                 break
-            self._take(self.pool.next_event())
+            self._take(self.pool.next_finished())
         if self.mirror:
             front = selection.front_of(self.history, self.run.objectives)
             self.mirror.close([one.number for one in front], timeout=60.0)
@@ -127,17 +131,20 @@ class _Search:
     def _propose(self, number: int, known: int) -> Birth:
         """Propose within the limits; the last proposal stands if all broke one."""
         if number == 0:
-            return seed_birth(self.run, self.question)
+            return Birth(self.setup.seed, "seed", (), seeds.integer(self.run.seed, "train", 0))
         history = self.history.until(known)
         for attempt in range(PROPOSALS):
             rng = seeds.stream(self.run.seed, "propose", number, attempt)
-            birth = self.run.controller.propose(history, self.question, number, rng)
+            birth = self.run.controller.propose(history, self.setup.question, number, rng)
             if not self.run.limits or not self._broken(birth):
                 break
         return birth  # pyright: ignore[reportPossiblyUnboundVariable]
 
     def _broken(self, birth: Birth) -> str:
-        return over_limits(static_sizes(self.run, birth.genome), tuple(self.run.limits))
+        return over_limits(
+            static_sizes(self.run.space, birth.genome, self.setup.signatures),
+            tuple(self.run.limits),
+        )
 
     def _final(self, number: int) -> Birth | None:
         """Return the next clone of the front for the last training, if one is left."""
@@ -189,10 +196,7 @@ class _Search:
                     steps.setdefault(step, []).append(sign * metrics[first.name])
         return {step: statistics.median(values) for step, values in steps.items()}
 
-    def _take(self, event: Event) -> None:
-        if isinstance(event, Reported):
-            self.view.reported(event.number, event.step, dict(event.metrics))
-            return
+    def _take(self, event: Finished) -> None:
         self._finish(event.number, event.outcome)
         for twin in self.twins.pop(event.number, []):
             if isinstance(event.outcome, Evaluation):
@@ -237,11 +241,6 @@ class _Search:
             self.history.append(individual)
             if self.mirror:
                 self.mirror.finished(individual)
-
-
-def seed_birth(run: Run, question: Question) -> Birth:
-    """Return the birth from which every lineage starts."""
-    return Birth(question.seed_genome, "seed", (), seeds.integer(run.seed, "train", 0))
 
 
 def _identity(job: Job) -> str:

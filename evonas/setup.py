@@ -2,8 +2,9 @@
 
 import tomllib
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, final
 
 import torch
 from optuna.distributions import BaseDistribution
@@ -15,8 +16,12 @@ from evonas.config import Run, question as question_of
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
 from evonas.genome import Genome
-from evonas.networks import Signature, Signatures
+from evonas.genome.settings import holds
+from evonas.morph.settings import Settings
+from evonas.networks import Signatures
+from evonas.space import SearchSpace
 from evonas.store import Store, load_prepared, store_prepared, write_config
+from evonas.trainer import Trainer
 
 
 def open_store(run: Run, folder: Path) -> Store:
@@ -42,7 +47,17 @@ def open_store(run: Run, folder: Path) -> Store:
     return store
 
 
-def prepare(run: Run, folder: Path) -> Question:
+@final
+@dataclass(frozen=True)
+class Setup:
+    """What the loop starts from."""
+
+    question: Question
+    signatures: Signatures
+    seed: Genome
+
+
+def prepare(run: Run, folder: Path) -> Setup:
     """Prepare what the candidates share, and check that the seed can be trained.
 
     Raises:
@@ -53,16 +68,47 @@ def prepare(run: Run, folder: Path) -> Question:
         prepared = run.trainer.prepare(run.seed)
         store_prepared(folder, prepared)
     signatures = run.trainer.signatures(prepared)
-    seed = run.space.seed(signatures).with_settings(_start_values(run))
-    model = fresh_model(run.space, seed, run.seed)
-    _check_model(model, signatures, run.trainer.accepts)
-    sizes = static_sizes(run, seed, signatures)
+    values = {path: plugins.setting(run.trainer, path) for path in run.genes}
+    seed = run.space.seed(signatures).with_settings(values)
+    _check_genes(run.genes, values)
+    _check_model(fresh_model(run.space, seed, run.seed), signatures, run.trainer)
+    sizes = static_sizes(run.space, seed, signatures)
     if broken := over_limits(sizes, tuple(run.limits)):
         raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
-    return Question(run.space, run.objectives, run.seed, seed, run.genes)
+    mutations = dict(run.space.mutations())
+    if run.genes:
+        mutations["settings"] = Settings(run.genes)
+    return Setup(Question(run.space, mutations, run.objectives, run.seed), signatures, seed)
 
 
-def static_sizes(run: Run, genome: Genome, signatures: Signatures) -> Mapping[str, float]:
+def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> Mapping[str, float]:
     """Return a candidate's parameters and MACs without allocating a weight."""
     with torch.device("meta"):
-        return measure.static(run.space.build(genome), signatures)
+        return measure.static(space.build(genome), signatures)
+
+
+def _check_genes(genes: Mapping[str, BaseDistribution], values: Mapping[str, Any]) -> None:
+    for path, gene in genes.items():
+        if not holds(gene, values[path]):
+            raise ConfigError(
+                f"gene {path}: the trainer starts with {values[path]!r}, which is outside {gene}; "
+                f"set trainer.{path} to a value inside"
+            )
+
+
+def _check_model(model: nn.Module, signatures: Signatures, trainer: Trainer) -> None:
+    """Check that the space makes what the trainer accepts, by one forward pass of each network."""
+    if not isinstance(model, trainer.accepts):
+        raise ConfigError(
+            f"trainer {type(trainer).__name__} accepts {trainer.accepts.__name__}, "
+            f"the space makes {type(model).__name__}; choose another space"
+        )
+    for name, signature in signatures.items():
+        network = measure.network(model, name, signatures)
+        with torch.no_grad():
+            shape = tuple(network.eval()(torch.zeros(2, *signature.inputs)).shape)
+        if shape != (2, *signature.outputs):
+            raise ConfigError(
+                f"network {name!r} makes {shape[1:]} of {signature.inputs}, "
+                f"the trainer wants {signature.outputs}"
+            )
