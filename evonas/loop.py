@@ -65,7 +65,7 @@ def search(run: Run, folder: Path, view: View) -> History:
         pool = stack.enter_context(closing(run.executor.start(evaluator, listen)))
         info = SearchInfo(run.name, folder, dict(run.config), run.objectives)
         mirror = run.tracker.start(info) if run.tracker else None
-        return _Search(run, store, setup, pool, view, mirror).go()
+        return _Search(run=run, store=store, setup=setup, pool=pool, view=view, mirror=mirror).go()
 
 
 @final
@@ -74,6 +74,7 @@ class _Search:
 
     def __init__(  # noqa: PLR0913 - the six parts of a search
         self,
+        *,
         run: Run,
         store: Store,
         setup: Setup,

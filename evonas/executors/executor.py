@@ -3,12 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-<<<<<<< HEAD
-from pathlib import Path
 from typing import ClassVar, final
-=======
-from typing import final
->>>>>>> executors
 
 from evonas.genome import Birth, Genome
 from evonas.history import Outcome
