@@ -37,16 +37,24 @@ def build_graph(graph: LayerGraph) -> fx.GraphModule:
     return fx.GraphModule(root, code, class_name="Network")
 
 
-def layer(node: Node, inputs: Sequence[Shape]) -> nn.Module | None:
-    """Return the fresh module of one layer, or None if its operation has no state."""
+def layer(
+    node: Node, inputs: Sequence[Shape], generator: torch.Generator | None = None
+) -> nn.Module | None:
+    """Return the fresh module of one layer, or None if its operation has no state.
+
+    With a generator of its own the weights are drawn from that, in float64.
+    """
     make = _MODULES.get(node.op)
     if make is None:
         return None
     module = make(node.params, inputs[0])
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+    if generator is not None:
+        module = module.double()
+    for name, part in module.named_modules():
+        if isinstance(part, nn.Conv2d | nn.Linear) and name != _ZERO:
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=generator)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
     return module
 
 
@@ -116,6 +124,7 @@ def _batch_norm(params: Mapping[str, Any], shape: Shape) -> nn.Module:
     return kind(shape[0], params["eps"], params["momentum"])
 
 
+_ZERO = "expand"  # the part of a squeeze-and-excitation that starts at zero
 _MODULES: Mapping[str, Callable[[Mapping[str, Any], Shape], nn.Module]] = {
     "conv": _conv,
     "depthwise": _depthwise,
