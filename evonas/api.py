@@ -14,13 +14,11 @@ from evonas import config, loop, store
 from evonas.candidate import fresh_model
 from evonas.config import Run
 from evonas.errors import ConfigError, unknown
-from evonas.export import FORMATS, export
-from evonas.final_test import test_best
+from evonas.final_test import read_test, test_best
 from evonas.genome import Genome
 from evonas.history import Evaluation, History, Individual
 from evonas.lineage import lineage_of
 from evonas.loop import View
-from evonas.networks import Signatures
 from evonas.replay import Replay, replay
 from evonas.report.html import html
 from evonas.report.live import Silent
@@ -154,7 +152,8 @@ class Found:
 
     def report(self, to: Path | None = None, *, test: bool = False) -> Path:
         """Write the HTML report; with `test`, judge the best one on the test data, once a run."""
-        tested = test_best(self.folder, self.run, self.best().individual if test else None)
+        best = self.best().individual
+        tested = test_best(self.folder, self.run, best) if test else read_test(self.folder)
         page = html(self.history, self.run.objectives, self.run.name, self.run.config, tested)
         path = to or self.folder / "report.html"
         path.write_text(page, encoding="utf-8")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from evonas import devices, measure, plugins, seeds, store
+from evonas.config import Run
 from evonas.executors.executor import Job, Reported
 from evonas.genome import Genome
 from evonas.history import Cost, Evaluation, Failure, Limit, Objective, Outcome
@@ -43,6 +44,19 @@ class Evaluator:
     limits: tuple[Limit, ...]
     inherit: bool
     precision: str
+
+    @classmethod
+    def of(cls, run: Run, folder: Path) -> "Evaluator":
+        """Return the evaluator of a run, with its weights in `folder`."""
+        return cls(
+            space=run.space,
+            trainer=run.trainer,
+            folder=folder,
+            objectives=tuple(run.objectives),
+            limits=tuple(run.limits),
+            inherit=run.inherit,
+            precision=run.precision,
+        )
 
     def __call__(self, job: Job, report: Callable[[Reported], None]) -> Outcome:
         """Evaluate one job. An exception of a plug-in is an outcome."""

@@ -88,6 +88,7 @@ class Run:
         deadline: Seconds a candidate may take.
         stop: Early stopping, if any.
         final: A last training of the front, if any.
+        retrain: Trainer fields of the report's training from scratch.
         max_failures: This many failures in a row stop the search.
         durability: Whether each journal line waits for the disk.
         config: The resolved run file, plain data.
@@ -111,6 +112,7 @@ class Run:
     deadline: float | None
     stop: Median | None
     final: Final | None
+    retrain: Table
     max_failures: int
     durability: Durability
     config: Table
@@ -141,11 +143,11 @@ class _Plain:
 
 
 _PARTS = ("space", "trainer", "controller", "executor", "tracker")
-_TABLES = ("objectives", "limits", "genes", "stop", "final")
+_TABLES = ("objectives", "limits", "genes", "stop", "final", "retrain")
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> Run:
-    """Read a run file, with `a.b=value` overrides.
+def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> Run:
+    """Read a run file, with `a.b=value` overrides; the run is named after it or by `name`.
 
     Raises:
         ConfigError: if the file, a key, a name or a value cannot be used.
@@ -158,7 +160,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Run:
         raise ConfigError(f"{str(path)!r} is no TOML: {error}") from None
     for override in overrides:
         _override(table, override)
-    return from_table(table, path.stem)
+    return from_table(table, name or path.stem)
 
 
 def from_table(table: Table, name: str) -> Run:
@@ -190,13 +192,14 @@ def from_table(table: Table, name: str) -> Run:
         genes=_genes(config.get("genes", {}), trainer),
         stop=plugins.from_table(Median, config["stop"], "stop") if "stop" in config else None,
         final=_final(config["final"], trainer) if "final" in config else None,
+        retrain=_trainer_fields(config.get("retrain", {}), trainer),
         config=config,
     )
 
 
 def question(config: Table) -> Table:
     """Return the part of a resolved run file that a continued search must not change."""
-    free = {"births", "hours", "executor", "tracker", "durability", "max_failures"}
+    free = {"births", "hours", "executor", "tracker", "durability", "max_failures", "retrain"}
     return {key: value for key, value in config.items() if key not in free}
 
 
@@ -252,5 +255,9 @@ def _final(table: Table, trainer: Trainer) -> Final:
     members = table.get("members", 1)
     if not isinstance(members, int) or members < 1:
         raise ConfigError(f"final.members is {members!r}, should be a whole number from 1")
-    plugins.with_settings(trainer, settings)
-    return Final(members=members, settings=settings)
+    return Final(members=members, settings=_trainer_fields(settings, trainer))
+
+
+def _trainer_fields(table: Table, trainer: Trainer) -> Table:
+    _ = plugins.with_settings(trainer, table)
+    return table

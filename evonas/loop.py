@@ -49,15 +49,7 @@ def search(run: Run, folder: Path, view: View) -> History:
     with ExitStack() as stack:
         store = stack.enter_context(closing(open_store(run, folder)))
         setup = prepare(run, folder)
-        evaluator = Evaluator(
-            space=run.space,
-            trainer=run.trainer,
-            folder=folder,
-            objectives=tuple(run.objectives),
-            limits=tuple(run.limits),
-            inherit=run.inherit,
-            precision=run.precision,
-        )
+        evaluator = Evaluator.of(run, folder)
 
         def listen(report: Reported) -> None:
             view.reported(report.number, report.step, report.metrics)

@@ -203,6 +203,11 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     _write(folder / "run.toml", tomli_w.dumps(config).encode())
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    _write(path, text.encode())
+
+
 @lru_cache(maxsize=2)
 def _mapped(path: Path, _modified: int) -> Mapping[str, Tensor]:
     return load_file(path)
