@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import ClassVar, final
 
 from evonas.genome import Birth, Genome
 from evonas.history import Outcome
@@ -80,6 +80,8 @@ class Executor(ABC):
     Whatever happens to one candidate (exception, deadline, memory, a killed worker) is its own
     `Failure`; the pool goes on.
     """
+
+    group: ClassVar[str] = "evonas.executors"
 
     @abstractmethod
     def start(self, evaluate: Evaluate, listener: Listener) -> Pool:
