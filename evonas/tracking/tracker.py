@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,8 @@ class Mirror(ABC):
 
 class Tracker(ABC):
     """A tracking system. Implementations are final, frozen dataclasses."""
+
+    group: ClassVar[str] = "evonas.trackers"
 
     @abstractmethod
     def start(self, search: SearchInfo) -> Mirror:
