@@ -24,6 +24,7 @@ class SearchSpace(ABC):
         source: The publication or idea the space comes from.
     """
 
+    group: ClassVar[str] = "evonas.spaces"
     source: ClassVar[str]
 
     @abstractmethod

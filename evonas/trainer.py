@@ -83,6 +83,7 @@ class Trainer(ABC):
         metrics: The names that `train` reports, each with "min" or "max".
     """
 
+    group: ClassVar[str] = "evonas.trainers"
     paper: ClassVar[str]
     accepts: ClassVar[type]
     metrics: ClassVar[Mapping[str, str]]

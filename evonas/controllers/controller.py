@@ -1,12 +1,13 @@
 """The controller contract: what is born next."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
 from evonas.genome import Birth
 from evonas.history import History, Objective
+from evonas.morph.mutation import Mutation
 from evonas.seeds import Rng
 from evonas.space import SearchSpace
 
@@ -18,11 +19,13 @@ class Question:
 
     Attributes:
         space: Where to search.
+        mutations: The ways to vary a genome, by name: the space's and the settings genes'.
         objectives: What to improve; the first is the one that single-objective controllers use.
         seed: The run's seed, for `evonas.seeds`.
     """
 
     space: SearchSpace
+    mutations: Mapping[str, Mutation]
     objectives: Sequence[Objective]
     seed: int
 
@@ -37,6 +40,7 @@ class Controller(ABC):
         source: The publication the algorithm comes from.
     """
 
+    group: ClassVar[str] = "evonas.controllers"
     source: ClassVar[str]
 
     @abstractmethod

@@ -1,10 +1,9 @@
-"""The executor contract: jobs in, reports and outcomes out, in whatever order they come."""
+"""The executor contract: jobs in, outcomes out in whatever order they come, reports meanwhile."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from evonas.genome import Birth, Genome
 from evonas.history import Outcome
@@ -19,7 +18,7 @@ class Job:
         number: Of the birth.
         birth: What to evaluate.
         parents: Genome and weights hash of each parent that has weights, in the birth's order.
-        deadline: Wall-clock seconds after which it is killed; None for no deadline.
+        deadline: Wall-clock seconds of running after which it is killed; None for no deadline.
         stop_at: Early stopping: by step, the largest value of `stop_metric`'s loss to go on with.
     """
 
@@ -49,8 +48,10 @@ class Finished:
     outcome: Outcome
 
 
-Event = Reported | Finished
-Evaluate = Callable[[Job, Callable[[Reported], None]], Outcome]
+Listener = Callable[[Reported], None]
+"""Hears what candidates in training report, as they report it; must not raise."""
+
+Evaluate = Callable[[Job, Listener], Outcome]
 """Evaluates one job in the calling process; picklable. Exceptions of plug-ins are outcomes."""
 
 
@@ -59,11 +60,14 @@ class Pool(ABC):
 
     @abstractmethod
     def submit(self, job: Job) -> None:
-        """Accept a job; it starts as soon as a slot is free."""
+        """Accept a job; jobs start in the order they come, as soon as a slot is free."""
 
     @abstractmethod
-    def next_event(self) -> Event:
-        """Wait for the next event of any submitted job. At least one must be unfinished."""
+    def next_finished(self) -> Finished:
+        """Wait for the next submitted job to finish. At least one must be unfinished.
+
+        Meanwhile the listener hears the reports of all running jobs, in this thread.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -77,6 +81,8 @@ class Executor(ABC):
     `Failure`; the pool goes on.
     """
 
+    group: ClassVar[str] = "evonas.executors"
+
     @abstractmethod
-    def start(self, evaluate: Evaluate, folder: Path) -> Pool:
-        """Start workers that call `evaluate`; `folder` is the run's, for weights."""
+    def start(self, evaluate: Evaluate, listener: Listener) -> Pool:
+        """Start workers that call `evaluate`, which knows where the run's weights are."""

@@ -21,6 +21,7 @@ class Mutation(ABC):
         source: The publication the operator comes from.
     """
 
+    group: ClassVar[str] = "evonas.mutations"
     exact: ClassVar[bool]
     exact_in_training: ClassVar[bool]
     source: ClassVar[str]

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from evonas.history import Individual, Objective
 
@@ -41,6 +41,8 @@ class Mirror(ABC):
 
 class Tracker(ABC):
     """A tracking system. Implementations are final, frozen dataclasses."""
+
+    group: ClassVar[str] = "evonas.trackers"
 
     @abstractmethod
     def start(self, search: SearchInfo) -> Mirror:

@@ -1,0 +1,215 @@
+"""The Python API: search, open a run, and what can be done with what was found."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, final
+
+import networkx as nx
+from torch import nn
+
+from evonas import config, loop, store
+from evonas.candidate import fresh_model
+from evonas.config import Run
+from evonas.errors import ConfigError, unknown
+from evonas.final_test import read_test, test_best
+from evonas.genome import Genome
+from evonas.history import Evaluation, History, Individual
+from evonas.lineage import lineage_of
+from evonas.loop import View
+from evonas.replay import Replay, replay
+from evonas.report.html import html
+from evonas.report.live import Silent
+from evonas.selection import front_of
+from evonas.state import State
+from evonas.tracking.tracker import SearchInfo, track
+
+
+def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
+    """Read a run file; see `evonas.config.Run` for its keys.
+
+    Raises:
+        ConfigError: if it cannot be used.
+    """
+    return config.read(Path(file), overrides)
+
+
+def default_folder(name: str) -> Path:
+    """Return where a run goes unless it is told otherwise."""
+    return Path("runs") / name
+
+
+def search(
+    run: Run | Path | str | Mapping[str, Any],
+    *,
+    out: Path | str | None = None,
+    view: View | None = None,
+) -> "Found":
+    """Search, or go on with a search, and return what was found.
+
+    Args:
+        run: A run file's path, its contents as a mapping, or what `configure` returned.
+        out: The run's folder; by default `runs/NAME`.
+        view: Whoever watches; nobody by default.
+
+    Raises:
+        ConfigError: if the run cannot work as configured; nothing has been trained then.
+        StoreError: if the folder cannot be used.
+    """
+    if isinstance(run, Mapping):
+        run = config.from_table(run, str(run.get("name", "search")))
+    elif not isinstance(run, Run):
+        run = configure(run)
+    folder = Path(out) if out is not None else default_folder(run.name)
+    loop.search(run, folder, view or Silent())
+    return Found(folder, run)
+
+
+def folder_of(path: Path | str) -> Path:
+    """Return the run folder that a path names: itself, or the folder of a run file.
+
+    Raises:
+        ConfigError: if there is no run.
+    """
+    path = Path(path)
+    folder = default_folder(path.stem) if path.suffix == ".toml" else path
+    if not (folder / store.JOURNAL).exists():
+        raise ConfigError(f"there is no run in {str(folder)!r}; `evonas run FILE.toml` makes one")
+    return folder
+
+
+def open_run(path: Path | str) -> "Found":
+    """Open a run by its folder or its run file; a running search may be looked at.
+
+    Raises:
+        ConfigError: if there is none.
+        StoreError: if it is damaged.
+    """
+    folder = folder_of(path)
+    return Found(folder, config.read(folder / "run.toml", name=folder.name))
+
+
+@final
+@dataclass(frozen=True)
+class Found:
+    """A search and what it has found so far.
+
+    Attributes:
+        folder: The run's folder.
+        run: Its question.
+    """
+
+    folder: Path
+    run: Run
+
+    @cached_property
+    def history(self) -> History:
+        """All finished individuals in birth order."""
+        return store.read_journal(self.folder)[0].history()
+
+    def front(self, limit: Mapping[str, float] | None = None) -> list["Member"]:
+        """Return what nothing else beats in every objective, best first objective first."""
+        known = self.history.evaluated()
+        for name in limit or {}:
+            if known and name not in known[0][1].metrics:
+                raise unknown("limit", name, known[0][1].metrics)
+        inside = [
+            one
+            for one, evaluation in known
+            if all(evaluation.metrics[name] <= top for name, top in (limit or {}).items())
+        ]
+        return [self.member(one.number) for one in front_of(inside, self.run.objectives)]
+
+    def best(self, limit: Mapping[str, float] | None = None) -> "Member":
+        """Return the best by the first objective, within limits on any metric.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        front = self.front(limit)
+        if not front:
+            raise ConfigError(f"no candidate of {str(self.folder)!r} is within {limit or 'reach'}")
+        return front[0]
+
+    def member(self, number: int) -> "Member":
+        """Return one candidate.
+
+        Raises:
+            ConfigError: if there is none with this number, or it has no outcome to use.
+        """
+        if not 0 <= number < len(self.history):
+            raise ConfigError(f"there is no candidate {number}; numbers go to {len(self.history)}")
+        one = self.history[number]
+        if not isinstance(one.outcome, Evaluation):
+            raise ConfigError(f"candidate {number} failed ({one.outcome.kind})")
+        return Member(self, one, one.outcome)
+
+    def lineage(self, source: Literal["journal", "mlflow"] = "journal") -> "nx.DiGraph[int]":
+        """Return the graph of births, from the journal or from MLflow alone."""
+        return lineage_of(self._births_from(source), self.run.objectives)
+
+    def report(self, to: Path | None = None, *, test: bool = False) -> Path:
+        """Write the HTML report; with `test`, judge the best one on the test data, once a run."""
+        best = self.best().individual
+        tested = test_best(self.folder, self.run, best) if test else read_test(self.folder)
+        page = html(self.history, self.run.objectives, self.run.name, self.run.config, tested)
+        path = to or self.folder / "report.html"
+        path.write_text(page, encoding="utf-8")
+        return path
+
+    def replay(self, number: int, told: Callable[[str], None] = lambda _: None) -> Replay:
+        """Re-create a candidate from its ancestors and compare it with the record."""
+        with tempfile.TemporaryDirectory() as scratch:
+            return replay(self.run, self.folder, self.history, number, Path(scratch), told)
+
+    def track(self) -> str:
+        """Log to the run's tracking system whatever it does not hold; say what is missing.
+
+        Raises:
+            ConfigError: if the run has no tracker.
+        """
+        if self.run.tracker is None:
+            raise ConfigError(f"run {self.run.name!r} has no tracker; set one in its run file")
+        info = SearchInfo(self.run.name, self.folder, dict(self.run.config), self.run.objectives)
+        return track(info, self.history, self.run.tracker)
+
+
+@final
+@dataclass(frozen=True)
+class Member:
+    """One evaluated candidate of a search."""
+
+    found: Found
+    individual: Individual
+    evaluation: Evaluation
+
+    @property
+    def number(self) -> int:
+        """The candidate's number."""
+        return self.individual.number
+
+    @property
+    def genome(self) -> Genome:
+        """What it is."""
+        return self.individual.birth.genome
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Its validation metrics and sizes."""
+        return self.evaluation.metrics
+
+    def state(self) -> State:
+        """Return its trained weights.
+
+        Raises:
+            StoreError: if they are not kept.
+        """
+        return store.load_state(self.found.folder, self.evaluation.weights)
+
+    def model(self) -> nn.Module:
+        """Return the trained network, ready for inference."""
+        model = fresh_model(self.found.run.space, self.genome, 0)
+        model.load_state_dict(dict(self.state().tensors))
+        return model.eval()

@@ -1,0 +1,263 @@
+"""The run file: TOML in, constructed frozen parts out, with errors that say what to write."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, final
+
+from optuna.distributions import BaseDistribution
+
+from evonas import plugins
+from evonas.controllers.controller import Controller
+from evonas.errors import ConfigError, unknown
+from evonas.executors.executor import Executor
+from evonas.genome.settings import gene_from_table
+from evonas.history import Limit, Objective
+from evonas.measure import MEASURES
+from evonas.space import SearchSpace
+from evonas.store import Durability
+from evonas.tracking.tracker import Tracker
+from evonas.trainer import Trainer
+
+Table = Mapping[str, Any]
+
+DEFAULTS: Table = {
+    "seed": 0,
+    "lookahead": 8,
+    "space": "eena",
+    "controller": "eena",
+    "executor": "processes",
+    "tracker": "mlflow",
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Median:
+    """Stop a candidate early whose first objective is worse than most had it at the same step.
+
+    The rule of the median (Golovin et al., Google Vizier, KDD 2017), on what is in the history when
+    the candidate is born.
+
+    Attributes:
+        after: Number of evaluated candidates before anything is stopped.
+        warmup: Reports of a candidate before it may be stopped; an edit needs time to settle.
+    """
+
+    after: int = 10
+    warmup: int = 1
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Final:
+    """What becomes of the front when the last birth is evaluated.
+
+    Attributes:
+        members: How many of the front's members, best first, are cloned and trained once more.
+        settings: Trainer fields of this last training: the learning rate's one anneal, more epochs.
+    """
+
+    members: int
+    settings: Table = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One search, ready to start. The attributes are the run file's keys.
+
+    Attributes:
+        name: Of the search and of its folder.
+        births: How many candidates, the seed included; None for no bound.
+        hours: How long at most; nothing is proposed after that.
+        seed: Of every draw of the search.
+        lookahead: Births proposed ahead of the oldest unfinished one. Part of the question, not of
+            the machine: as many workers can be busy at most.
+        space: Where to search.
+        trainer: How candidates are trained and judged.
+        controller: What is born next.
+        executor: Where candidates are evaluated.
+        tracker: Which tracking system mirrors the search, if any.
+        objectives: What to improve.
+        limits: Upper bounds on what is known before training.
+        genes: Trainer fields that evolve, by dotted path.
+        inherit: Whether children start from their parents' weights (otherwise from scratch).
+        precision: Of forward passes: auto, float32 or bfloat16.
+        deadline: Seconds a candidate may take.
+        stop: Early stopping, if any.
+        final: A last training of the front, if any.
+        retrain: Trainer fields of the report's training from scratch.
+        max_failures: This many failures in a row stop the search.
+        durability: Whether each journal line waits for the disk.
+        config: The resolved run file, plain data.
+    """
+
+    name: str
+    births: int | None
+    hours: float | None
+    seed: int
+    lookahead: int
+    space: SearchSpace
+    trainer: Trainer
+    controller: Controller
+    executor: Executor
+    tracker: Tracker | None
+    objectives: Sequence[Objective]
+    limits: Sequence[Limit]
+    genes: Mapping[str, BaseDistribution]
+    inherit: bool
+    precision: Literal["auto", "float32", "bfloat16"]
+    deadline: float | None
+    stop: Median | None
+    final: Final | None
+    retrain: Table
+    max_failures: int
+    durability: Durability
+    config: Table
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class _Plain:
+    """The keys of a run file that are plain values, with their defaults."""
+
+    births: int | None = None
+    hours: float | None = None
+    seed: int = 0
+    lookahead: int = 8
+    inherit: bool = True
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    deadline: float | None = None
+    max_failures: int = 8
+    durability: Durability = "fsync"
+
+    def __post_init__(self) -> None:
+        if self.births is None and self.hours is None:
+            raise ConfigError("give births, hours or both; without a bound a search never ends")
+        for name in ("births", "hours", "lookahead", "deadline", "max_failures"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigError(f"{name} is {value!r}, should be greater than 0")
+
+
+_PARTS = ("space", "trainer", "controller", "executor", "tracker")
+_TABLES = ("objectives", "limits", "genes", "stop", "final", "retrain")
+
+
+def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> Run:
+    """Read a run file, with `a.b=value` overrides; the run is named after it or by `name`.
+
+    Raises:
+        ConfigError: if the file, a key, a name or a value cannot be used.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the run file {str(path)!r}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{str(path)!r} is no TOML: {error}") from None
+    for override in overrides:
+        _override(table, override)
+    return from_table(table, name or path.stem)
+
+
+def from_table(table: Table, name: str) -> Run:
+    """Make a run from the table of a run file.
+
+    Raises:
+        ConfigError: if a key, a name or a value cannot be used.
+    """
+    plain = set(_Plain.__dataclass_fields__)
+    for key in table:
+        if key not in {*plain, *_PARTS, *_TABLES}:
+            raise unknown(f"key in {name}:", key, {*plain, *_PARTS, *_TABLES})
+    config = {**DEFAULTS, **table}
+    if "trainer" not in config:
+        raise ConfigError(f"{name}: there is no trainer; write `[trainer]` with `name` and `data`")
+    values = plugins.from_table(_Plain, {k: v for k, v in config.items() if k in plain}, name)
+    trainer = plugins.construct(Trainer, config["trainer"], "trainer")
+    tracker = config["tracker"]
+    return Run(
+        name=name,
+        **{key: getattr(values, key) for key in plain},
+        space=plugins.construct(SearchSpace, config["space"], "space"),
+        trainer=trainer,
+        controller=plugins.construct(Controller, config["controller"], "controller"),
+        executor=plugins.construct(Executor, config["executor"], "executor"),
+        tracker=plugins.construct(Tracker, tracker, "tracker") if tracker != "none" else None,
+        objectives=_objectives(config.get("objectives", {}), trainer),
+        limits=_limits(config.get("limits", {})),
+        genes=_genes(config.get("genes", {}), trainer),
+        stop=plugins.from_table(Median, config["stop"], "stop") if "stop" in config else None,
+        final=_final(config["final"], trainer) if "final" in config else None,
+        retrain=_trainer_fields(config.get("retrain", {}), trainer),
+        config=config,
+    )
+
+
+def question(config: Table) -> Table:
+    """Return the part of a resolved run file that a continued search must not change."""
+    free = {"births", "hours", "executor", "tracker", "durability", "max_failures", "retrain"}
+    return {key: value for key, value in config.items() if key not in free}
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    path, mark, text = override.partition("=")
+    if not mark or not path:
+        raise ConfigError(f"--set takes key=value, for example trainer.epochs=3, not {override!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = path.split(".")
+    for name in parents:
+        if isinstance(table.get(name), str):
+            table[name] = {"name": table[name]}
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {override}: {name!r} is no table")
+    table[last] = value
+
+
+def _objectives(table: Table, trainer: Trainer) -> tuple[Objective, ...]:
+    allowed = {**trainer.metrics, **dict.fromkeys(MEASURES, "min")}
+    if not table:
+        first = next(iter(trainer.metrics))
+        raise ConfigError(f'there are no objectives; write for example {{ {first} = "min" }}')
+    for name, direction in table.items():
+        if name not in allowed:
+            raise unknown("objective", name, allowed)
+        if direction not in {"min", "max"}:
+            raise ConfigError(f'objective {name} is {direction!r}, should be "min" or "max"')
+    return tuple(Objective(name, direction) for name, direction in table.items())
+
+
+def _limits(table: Table) -> tuple[Limit, ...]:
+    for name, maximum in table.items():
+        if name not in MEASURES:
+            raise unknown("limit", name, MEASURES)
+        if not isinstance(maximum, int | float) or isinstance(maximum, bool) or maximum <= 0:
+            raise ConfigError(f"limit {name} is {maximum!r}, should be a number greater than 0")
+    return tuple(Limit(name, float(maximum)) for name, maximum in table.items())
+
+
+def _genes(table: Table, trainer: Trainer) -> dict[str, BaseDistribution]:
+    genes = {path: gene_from_table(path, spec) for path, spec in table.items()}
+    for path in genes:
+        _ = plugins.setting(trainer, path)
+    return genes
+
+
+def _final(table: Table, trainer: Trainer) -> Final:
+    settings = {key: value for key, value in table.items() if key != "members"}
+    members = table.get("members", 1)
+    if not isinstance(members, int) or members < 1:
+        raise ConfigError(f"final.members is {members!r}, should be a whole number from 1")
+    return Final(members=members, settings=_trainer_fields(settings, trainer))
+
+
+def _trainer_fields(table: Table, trainer: Trainer) -> Table:
+    _ = plugins.with_settings(trainer, table)
+    return table

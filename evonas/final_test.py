@@ -1,0 +1,74 @@
+"""The one look at the test data: the best candidate as inherited, and trained from scratch."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+
+from evonas import devices, plugins, seeds, store
+from evonas.candidate import fresh_model
+from evonas.config import Run
+from evonas.errors import ConfigError
+from evonas.history import Evaluation, Individual
+from evonas.trainer import Context
+
+FILE = "test.json"
+Results = Mapping[str, Mapping[str, float]]
+
+
+def read_test(folder: Path) -> Results:
+    """Return the recorded results by arm (`inherited`, `from scratch`), or nothing."""
+    path = folder / FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def test_best(folder: Path, run: Run, best: Individual) -> Results:
+    """Judge the best candidate on the test data, once; a second call returns the first's results.
+
+    Selection has inherited weights that were trained along the whole lineage; the same genome
+    trained from fresh weights (with the run file's `retrain` fields) tells how much of the result
+    is the architecture's.
+
+    Raises:
+        ConfigError: if the candidate has no weights.
+    """
+    if results := read_test(folder):
+        return results
+    outcome = best.outcome
+    if not isinstance(outcome, Evaluation) or not outcome.weights:
+        raise ConfigError(f"candidate {best.number} has no weights to test")
+    results = {
+        "inherited": _inherited(folder, run, best, outcome.weights),
+        "from scratch": _from_scratch(folder, run, best),
+    }
+    store.write_text(folder / FILE, json.dumps(results, indent=2) + "\n")
+    return results
+
+
+def _inherited(folder: Path, run: Run, best: Individual, weights: str) -> dict[str, float]:
+    model = fresh_model(run.space, best.birth.genome, 0)
+    model.load_state_dict(dict(store.load_state(folder, weights).tensors))
+    context = _context(folder, run, best.birth.seed)
+    trainer = plugins.with_settings(run.trainer, best.birth.genome.settings)
+    metrics = trainer.test(model.to(context.device), context)
+    return {"candidate": best.number, **metrics}
+
+
+def _from_scratch(folder: Path, run: Run, best: Individual) -> dict[str, float]:
+    seed = seeds.integer(run.seed, "retrain", best.number)
+    settings = {**best.birth.genome.settings, **run.retrain}
+    trainer = plugins.with_settings(run.trainer, settings)
+    context = _context(folder, run, seed)
+    model: nn.Module = fresh_model(run.space, best.birth.genome, seed).to(context.device)
+    trained = trainer.train(model, context)
+    metrics = trainer.test(model, context)
+    return {"candidate": best.number, "samples": trained.samples, **metrics}
+
+
+def _context(folder: Path, run: Run, seed: int) -> Context:
+    prepared = store.load_prepared(folder)
+    assert prepared is not None, "a run with births has been prepared"
+    device = devices.best()
+    precision = devices.precision(run.precision, device)
+    return Context(device, precision, seed, prepared, None, lambda *_, **__: None)

@@ -1,0 +1,114 @@
+"""Before the first candidate: the folder, the shared data, the seed genome, every check."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from optuna.distributions import BaseDistribution
+from torch import nn
+
+from evonas import measure, plugins
+from evonas.candidate import fresh_model, over_limits
+from evonas.config import Run, question as question_of
+from evonas.controllers.controller import Question
+from evonas.errors import ConfigError
+from evonas.genome import Genome
+from evonas.genome.settings import holds
+from evonas.morph.settings import Settings
+from evonas.networks import Signatures
+from evonas.space import SearchSpace
+from evonas.store import Store, load_prepared, store_prepared, write_config
+from evonas.trainer import Trainer
+
+
+def open_store(run: Run, folder: Path) -> Store:
+    """Open the run folder, or make it.
+
+    Raises:
+        StoreError: if it cannot be used.
+        ConfigError: if it holds another search.
+    """
+    store = Store(folder, run.durability)
+    path = folder / "run.toml"
+    if path.exists() and store.record.births:
+        before = question_of(tomllib.loads(path.read_text(encoding="utf-8")))
+        now = question_of(run.config)
+        for key in sorted({*before, *now}):
+            if before.get(key) != now.get(key):
+                store.close()
+                raise ConfigError(
+                    f"{str(folder)!r} holds a search with {key} = {before.get(key)!r}, "
+                    f"now it is {now.get(key)!r}; give another folder with --out, or remove it"
+                )
+    write_config(folder, run.config)
+    return store
+
+
+@final
+@dataclass(frozen=True)
+class Setup:
+    """What the loop starts from."""
+
+    question: Question
+    signatures: Signatures
+    seed: Genome
+
+
+def prepare(run: Run, folder: Path) -> Setup:
+    """Prepare what the candidates share, and check that the seed can be trained.
+
+    Raises:
+        ConfigError: saying what does not fit.
+    """
+    prepared = load_prepared(folder)
+    if prepared is None:
+        prepared = run.trainer.prepare(run.seed)
+        store_prepared(folder, prepared)
+    signatures = run.trainer.signatures(prepared)
+    values = {path: plugins.setting(run.trainer, path) for path in run.genes}
+    seed = run.space.seed(signatures).with_settings(values)
+    _check_genes(run.genes, values)
+    _check_model(fresh_model(run.space, seed, run.seed), signatures, run.trainer)
+    sizes = static_sizes(run.space, seed, signatures)
+    if broken := over_limits(sizes, tuple(run.limits)):
+        raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
+    mutations = dict(run.space.mutations())
+    if run.genes:
+        mutations["settings"] = Settings(run.genes)
+    return Setup(Question(run.space, mutations, run.objectives, run.seed), signatures, seed)
+
+
+def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> Mapping[str, float]:
+    """Return a candidate's parameters and MACs without allocating a weight."""
+    with torch.device("meta"):
+        return measure.static(space.build(genome), signatures)
+
+
+def _check_genes(genes: Mapping[str, BaseDistribution], values: Mapping[str, Any]) -> None:
+    for path, gene in genes.items():
+        if not holds(gene, values[path]):
+            raise ConfigError(
+                f"gene {path}: the trainer starts with {values[path]!r}, which is outside {gene}; "
+                f"set trainer.{path} to a value inside"
+            )
+
+
+def _check_model(model: nn.Module, signatures: Signatures, trainer: Trainer) -> None:
+    """Check that the space makes what the trainer accepts, by one forward pass of each network."""
+    if not isinstance(model, trainer.accepts):
+        raise ConfigError(
+            f"trainer {type(trainer).__name__} accepts {trainer.accepts.__name__}, "
+            f"the space makes {type(model).__name__}; choose another space"
+        )
+    for name, signature in signatures.items():
+        network = measure.network(model, name, signatures)
+        with torch.no_grad():
+            shape = tuple(network.eval()(torch.zeros(2, *signature.inputs)).shape)
+        if shape != (2, *signature.outputs):
+            raise ConfigError(
+                f"network {name!r} makes {shape[1:]} of {signature.inputs}, "
+                f"the trainer wants {signature.outputs}"
+            )
