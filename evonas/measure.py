@@ -18,7 +18,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
-from evonas.networks import Signatures
+from evonas.networks import Signatures, named
+
+
+MEASURES = ("parameters", "macs", "latency", "memory")
 
 
 def static(model: nn.Module, signatures: Signatures) -> Mapping[str, float]:
@@ -95,9 +98,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def _networks(model: nn.Module, signatures: Signatures) -> Iterator[tuple[nn.Module, Tensor]]:
     """Yield every network with an input of batch size 1 on the model's device."""
     first = next(chain(model.parameters(), model.buffers()), torch.empty(0))
-    for name, signature in signatures.items():
-        network = model[name] if isinstance(model, nn.ModuleDict) else model
-        inputs = torch.zeros(1, *signature.inputs, device=first.device)
+    for name, network in named(model, signatures).items():
+        inputs = torch.zeros(1, *signatures[name].inputs, device=first.device)
         if inputs.ndim == 4:
             inputs = inputs.to(memory_format=torch.channels_last)
         yield network, inputs

@@ -62,7 +62,11 @@ class Branch(Mutation):
             chain = _chain(graph, conv)
             right = _renamed(state, chain, start, edit)
             halves = np.split(np.arange(width), [width // 2])
-            state = transferred(state, graph, start, _kept(graph, chain, halves[0]), Growth(rng=rng))
-            right = transferred(right, graph, start, _kept(graph, chain, halves[1]), Growth(rng=rng))
+            state = transferred(
+                state, graph, start, _kept(graph, chain, halves[0]), Growth(rng=rng)
+            )
+            right = transferred(
+                right, graph, start, _kept(graph, chain, halves[1]), Growth(rng=rng)
+            )
             state = _with_right(state, right, chain, start, edit)
         return state

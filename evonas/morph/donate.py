@@ -79,7 +79,9 @@ def _idle_twins(
 def _layer(tensors: Mapping[str, Tensor], start: str) -> Mapping[str, Tensor]:
     """Return one layer's tensors by parameter."""
     return {
-        name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
     }
 
 

@@ -79,7 +79,9 @@ class GrowKernel(Mutation):
 def _can_grow(node: Node, axes: list[int]) -> bool:
     if node.frozen or node.op not in {"conv", "depthwise"}:
         return False
-    return all(not grows or k % 2 == 1 for grows, k in zip(axes, node.params["kernel"], strict=True))
+    return all(
+        not grows or k % 2 == 1 for grows, k in zip(axes, node.params["kernel"], strict=True)
+    )
 
 
 def _grown(node: Node, axes: list[int]) -> Node:

@@ -15,7 +15,9 @@ from evonas.genome import LayerGraph, Node
 Flags = NDArray[np.bool_]
 
 
-def influential(graph: LayerGraph, prefix: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Flags]:
+def influential(
+    graph: LayerGraph, prefix: str, tensors: Mapping[str, Tensor]
+) -> Mapping[str, Flags]:
     """Return for every layer which of the channels it puts out can change the network's output.
 
     Args:

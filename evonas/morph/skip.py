@@ -43,7 +43,9 @@ class AddSkip(Mutation):
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         options = places(genome, self._fits)
-        pairs = [(late, early) for late in options for early in options if _joins(genome, late, early)]
+        pairs = [
+            (late, early) for late in options for early in options if _joins(genome, late, early)
+        ]
         pair = drawn(pairs, rng)
         return pair and genome.edit("add-skip", *pair)
 
@@ -73,9 +75,7 @@ def _pairs(genome: Genome, late: str, early: str) -> dict[str, str]:
     """Return the earlier layer for each of the later ones, block by block where they mirror."""
     _, graph, late_site = graph_of(genome, late)
     _, _, early_site = graph_of(genome, early)
-    return dict(
-        zip(instances(graph, late_site), instances(graph, early_site), strict=True)
-    )
+    return dict(zip(instances(graph, late_site), instances(graph, early_site), strict=True))
 
 
 def _joins(genome: Genome, late: str, early: str) -> bool:

@@ -157,9 +157,7 @@ def _folder(path: Path, size: int) -> Source:
     """Read `path/CLASS/*.png`, or `path/train/CLASS/*` and `path/test/CLASS/*`."""
     if (path / "train").is_dir() and (path / "test").is_dir():
         names = _class_names(path / "train")
-        return Source(
-            _pictures(path / "train", names, size), _pictures(path / "test", names, size)
-        )
+        return Source(_pictures(path / "train", names, size), _pictures(path / "test", names, size))
     return Source(_pictures(path, _class_names(path), size))
 
 
