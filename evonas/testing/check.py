@@ -22,9 +22,9 @@ class Check:
     verify: Callable[[], None]
 
 
-def checks_of(bench: B, functions: Iterable[Callable[[B], None]], about: str = "") -> list[Check]:
-    """Return one check a function; the function's name is the claim, said of `about`."""
-    return [Check(about + _sentence(function), partial(function, bench)) for function in functions]
+def checks_of(bench: B, functions: Iterable[Callable[[B], None]]) -> list[Check]:
+    """Return one check a function; the function's name is the claim."""
+    return [Check(_sentence(function), partial(function, bench)) for function in functions]
 
 
 def _sentence(function: Callable[..., None]) -> str:

@@ -24,14 +24,28 @@ def mutation_checks(mutation: Mutation) -> list[Check]:
     return [*class_checks(mutation), *edit_checks(bench_for(mutation))]
 
 
-def mutation_checks_in(
+def listed_mutation_check(
     space: SearchSpace, signatures: Signatures, name: str, mutation: Mutation
-) -> list[Check]:
-    """Return the checks of one of a space's mutations, on genomes of that space."""
-    return edit_checks(Bench(mutation, space, signatures), f"{name}: ")
+) -> Check:
+    """Return one check that a mutation keeps its whole contract on genomes of this space."""
+
+    def verify() -> None:
+        bench = Bench(mutation, space, signatures)
+        for case in bench.edited:
+            assert case.edit.operator == name, (
+                f"its edits are by {case.edit.operator!r}, and the space lists it as {name!r}; "
+                "replay looks it up by the name in the edit"
+            )
+        for check in edit_checks(bench):
+            try:
+                check.verify()
+            except AssertionError as error:
+                raise AssertionError(f"{check.claim}: {error}") from error
+
+    return Check(f"{name} keeps the contract of a mutation on genomes of this space", verify)
 
 
-def edit_checks(bench: Bench, about: str = "") -> list[Check]:
+def edit_checks(bench: Bench) -> list[Check]:
     """Return the checks of a mutation on one space; exactness where it is promised."""
     functions = [
         _propose_draws_from_its_generator_alone,
@@ -51,7 +65,7 @@ def edit_checks(bench: Bench, about: str = "") -> list[Check]:
         functions.append(_the_child_computes_what_its_parent_computed)
     if bench.mutation.exact_in_training:
         functions.append(_it_does_so_with_batch_statistics_too)
-    return checks_of(bench, functions, about)
+    return checks_of(bench, functions)
 
 
 def _propose_draws_from_its_generator_alone(bench: Bench) -> None:

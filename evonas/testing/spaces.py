@@ -22,10 +22,11 @@ from evonas.state import State
 from evonas.testing.check import Check, checks_of
 from evonas.testing.classes import class_checks
 from evonas.testing.edits import rng, stepped, walks
-from evonas.testing.mutations import mutation_checks_in
+from evonas.testing.mutations import listed_mutation_check
 from evonas.testing.sandbox import (
     SAMPLES,
     TOLERANCE,
+    accepts,
     distance,
     loaded,
     outputs,
@@ -61,6 +62,7 @@ def space_checks(space: SearchSpace) -> list[Check]:
         _the_seed_is_one_genome_without_edits,
         _signatures_it_has_no_candidate_for_are_a_config_error,
         _candidates_make_the_outputs_that_are_asked_for,
+        _every_common_signature_that_it_takes_has_candidates,
         _building_draws_from_the_seeded_generator_alone,
         _candidates_survive_json,
         _inheritance_replays_the_later_edits,
@@ -69,9 +71,10 @@ def space_checks(space: SearchSpace) -> list[Check]:
         _every_draw_of_the_knobs_is_a_candidate,
     ]
     checks = [*class_checks(space), *checks_of(bench, functions)]
-    for name, mutation in space.mutations().items():
-        checks += mutation_checks_in(space, bench.signatures, name, mutation)
-    return checks
+    return checks + [
+        listed_mutation_check(space, bench.signatures, name, mutation)
+        for name, mutation in space.mutations().items()
+    ]
 
 
 def _the_seed_is_one_genome_without_edits(bench: _Bench) -> None:
@@ -100,6 +103,19 @@ def _candidates_make_the_outputs_that_are_asked_for(bench: _Bench) -> None:
             assert given == signature.outputs, (
                 f"network {name!r} makes {given}, asked for is {signature.outputs}"
             )
+
+
+def _every_common_signature_that_it_takes_has_candidates(bench: _Bench) -> None:
+    for signatures in SAMPLES:
+        if accepts(bench.space, signatures):
+            seed = bench.space.seed(signatures)
+            made = outputs(fresh_model(bench.space, seed, 0).double(), signatures)
+            for name, signature in signatures.items():
+                assert tuple(made[name].shape[1:]) == signature.outputs, f"{name!r}: {signatures}"
+            try:
+                _ = bench.space.knobs(seed)
+            except ConfigError:
+                continue
 
 
 def _building_draws_from_the_seeded_generator_alone(bench: _Bench) -> None:
