@@ -49,9 +49,12 @@ class InsertLayer(Mutation):
     max_layers: int = 64
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a place, a kernel and an activation."""
         return proposed(genome, rng, "insert-layer", self.kernels, self._fits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the gated layer in it, in every mirrored block."""
+
         def gated(graph: LayerGraph, after: Node) -> list[Node]:
             step = weighted(graph.shapes[after.id], edit.args.get("kernel", ()))
             made = chain(edit, after, "layer", normed(graph, [step], edit.args["kind"]))
@@ -61,6 +64,7 @@ class InsertLayer(Mutation):
         return inserted(genome, edit, gated)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Draw the new layer's weights; its gate is zero."""
         del edit
         return carried(before, after, state, rng)
 
@@ -86,9 +90,12 @@ class InsertIdentity(Mutation):
     max_layers: int = 64
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a place after an idempotent activation, and a kernel."""
         return proposed(genome, rng, "insert-identity", self.kernels, self._fits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the layer in it, in every mirrored block."""
+
         def identity(graph: LayerGraph, after: Node) -> list[Node]:
             step = weighted(graph.shapes[after.id], edit.args.get("kernel", ()))
             return chain(edit, after, "identity", [step, ("act", {"kind": edit.args["kind"]})])
@@ -96,6 +103,7 @@ class InsertIdentity(Mutation):
         return inserted(genome, edit, identity)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Make the new layer pass its input on."""
         carry = carried(before, after, state, rng)
         return with_identities(after, edit, "identity", carry)
 
