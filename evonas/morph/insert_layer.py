@@ -14,6 +14,7 @@ from typing import ClassVar, final
 
 import torch
 
+from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph, Node
 from evonas.genome.shapes import IDEMPOTENT
 from evonas.morph.carry import carried
@@ -97,6 +98,8 @@ class InsertIdentity(Mutation):
         """Return the genome with the layer in it, in every mirrored block."""
 
         def identity(graph: LayerGraph, after: Node) -> list[Node]:
+            if not _repeats(after) or after.params["kind"] != edit.args["kind"]:
+                raise EditError(f"layer {after.id!r} ({after.op}) is no idempotent activation")
             step = weighted(graph.shapes[after.id], edit.args.get("kernel", ()))
             return chain(edit, after, "identity", [step, ("act", {"kind": edit.args["kind"]})])
 
@@ -108,8 +111,12 @@ class InsertIdentity(Mutation):
         return with_identities(after, edit, "identity", carry)
 
     def _fits(self, graph: LayerGraph, node: Node) -> bool:
-        repeats = node.op == "act" and node.params["kind"] in IDEMPOTENT
-        return repeats and has_room(graph, node, 1, self.max_layers)
+        return _repeats(node) and has_room(graph, node, 1, self.max_layers)
+
+
+def _repeats(node: Node) -> bool:
+    """Whether applying this layer once more changes nothing."""
+    return node.op == "act" and node.params["kind"] in IDEMPOTENT
 
 
 def with_identities(after: Genome, edit: Edit, role: str, state: State) -> State:
