@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph, Node
 from evonas.genome.shapes import Shape
 from evonas.morph.naming import instances, made_by, site, split_target
+from evonas.morph.widths import graph_of
 from evonas.seeds import Rng
 
 T = TypeVar("T")
@@ -45,16 +45,14 @@ def drawn(options: Sequence[T], rng: Rng) -> T | None:
     return options[int(rng.integers(len(options)))] if options else None
 
 
-def graph_of(genome: Genome, target: str) -> tuple[str, LayerGraph, str]:
+def located(genome: Genome, target: str) -> tuple[str, LayerGraph, str]:
     """Return the name of the graph that a target lies in, the graph, and the target's site.
 
     Raises:
         EditError: if the genome has no such graph.
     """
     name, where = split_target(target)
-    if name not in genome.architecture:
-        raise EditError(f"the genome has no graph {name!r}")
-    return name, genome.architecture[name], where
+    return name, graph_of(genome, name), where
 
 
 def proposed(
@@ -83,7 +81,7 @@ def proposed(
 
 def first(genome: Genome, target: str) -> tuple[LayerGraph, Node]:
     """Return a target's graph, and the layer itself or the first of its mirror images."""
-    _, graph, where = graph_of(genome, target)
+    _, graph, where = located(genome, target)
     return graph, graph[instances(graph, where)[0]]
 
 
@@ -97,7 +95,7 @@ def inserted(
     Raises:
         EditError: if the target is not there or the new layers do not fit.
     """
-    name, graph, where = graph_of(genome, edit.targets[0])
+    name, graph, where = located(genome, edit.targets[0])
     for node_id in instances(graph, where):
         made = tuple(make(graph, graph[node_id]))
         readers = [graph[reader] for reader in graph.consumers[node_id]]
