@@ -20,6 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from evonas.networks import Signatures
 
+MEASURES = ("parameters", "macs", "latency", "memory")
+"""The names of what is measured here; the smaller the better."""
+
 
 def static(model: nn.Module, signatures: Signatures) -> Mapping[str, float]:
     """Return `parameters` and `macs`, which depend on the architecture alone.
@@ -30,10 +33,10 @@ def static(model: nn.Module, signatures: Signatures) -> Mapping[str, float]:
     """
     macs = 0
     with evaluating(model):
-        for network, inputs in _networks(model, signatures):
+        for net, inputs in _networks(model, signatures):
             counter = FlopCounterMode(display=False)
             with counter:
-                network(inputs)
+                net(inputs)
             macs += counter.get_total_flops() // 2
     return {"parameters": sum(p.numel() for p in model.parameters()), "macs": macs}
 
@@ -54,27 +57,28 @@ def latency(
     model.to(device, memory_format=torch.channels_last)
     total = 0.0
     with evaluating(model):
-        for network, inputs in _networks(model, signatures):
-            timer = Timer("network(inputs)", globals={"network": network, "inputs": inputs})
+        for net, inputs in _networks(model, signatures):
+            timer = Timer("net(inputs)", globals={"net": net, "inputs": inputs})
             total += timer.blocked_autorange(min_run_time=seconds).median
     return total
 
 
-def peak_memory(model: nn.Module, signatures: Signatures) -> int:
+def peak_memory(model: nn.Module, signatures: Signatures, device: torch.device) -> int:
     """Return the bytes of parameters, buffers and the most activations alive at one time.
 
     Every tensor that an operation returns is counted from its making until Python frees it, input
     included: what eager execution holds. The kernels' scratch space and the allocator's rounding
-    are left out, so the number is the same on every device (and on meta) and in every run.
+    are left out, so the number is the same in every run and on every device, meta included.
     """
+    model.to(device)
     peak = 0
     with evaluating(model):
-        for network, inputs in _networks(model, signatures):
+        for net, inputs in _networks(model, signatures):
             known = chain(model.parameters(), model.buffers())
             meter = _Activations({tensor.untyped_storage() for tensor in known})
             meter.count(inputs)
             with meter:
-                network(inputs)
+                net(inputs)
             peak = max(peak, meter.peak)
     return peak + sum(t.nbytes for t in chain(model.parameters(), model.buffers()))
 
@@ -92,15 +96,22 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+def network(model: nn.Module, name: str, signatures: Signatures) -> nn.Module:
+    """Return the network that stands for `name`: the model itself, if there is one signature."""
+    if len(signatures) > 1 or (isinstance(model, nn.ModuleDict) and name in model):
+        assert isinstance(model, nn.ModuleDict), "several networks are an nn.ModuleDict"
+        return model[name]
+    return model
+
+
 def _networks(model: nn.Module, signatures: Signatures) -> Iterator[tuple[nn.Module, Tensor]]:
     """Yield every network with an input of batch size 1 on the model's device."""
     first = next(chain(model.parameters(), model.buffers()), torch.empty(0))
     for name, signature in signatures.items():
-        network = model[name] if isinstance(model, nn.ModuleDict) else model
         inputs = torch.zeros(1, *signature.inputs, device=first.device)
         if inputs.ndim == 4:
             inputs = inputs.to(memory_format=torch.channels_last)
-        yield network, inputs
+        yield network(model, name, signatures), inputs
 
 
 @final
