@@ -6,7 +6,7 @@ only the largest of their activations, because they run one after the other.
 """
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, final
@@ -54,7 +54,7 @@ def latency(
         device: Where to measure.
         seconds: How long to repeat each network, after a warm-up.
     """
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)
     total = 0.0
     with evaluating(model):
         for net, inputs in _networks(model, signatures):
@@ -84,7 +84,7 @@ def peak_memory(model: nn.Module, signatures: Signatures, device: torch.device) 
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Generator[None]:
     """Put `model` in eval mode without gradients inside; restore every module's mode after."""
     modes = {module: module.training for module in model.modules()}
     model.eval()

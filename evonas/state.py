@@ -56,7 +56,9 @@ class State:
                 if value.shape == parameter.shape:
                     mine = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
                 else:
-                    mine = value.to(parameter.device if counts_there[parameter] else "cpu", copy=True)
+                    mine = value.to(
+                        parameter.device if counts_there[parameter] else "cpu", copy=True
+                    )
                 optimizer.state[parameter][slot] = mine
 
     def to_bytes(self) -> bytes:

@@ -118,9 +118,7 @@ def _numbers(name: str, inputs: NDArray[Any]) -> NDArray[Any]:
     return inputs
 
 
-def _labels(
-    name: str, labels: NDArray[Any], classes: int | None
-) -> tuple[NDArray[np.int64], int]:
+def _labels(name: str, labels: NDArray[Any], classes: int | None) -> tuple[NDArray[np.int64], int]:
     if labels.dtype.kind not in "iu":
         raise ConfigError(
             f"{name!r}: y holds {labels.dtype}; labels must be integers, 0 to classes - 1"

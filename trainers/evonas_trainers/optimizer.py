@@ -17,13 +17,10 @@ from evonas import devices
 from evonas.errors import ConfigError
 from evonas.state import State
 
-
 ScheduleName = Literal["constant", "anneal", "cosine", "sgdr"]
 
 
-def schedule(
-    name: ScheduleName, epoch: float, epochs: int, cycle: float, growth: float
-) -> float:
+def schedule(name: ScheduleName, epoch: float, epochs: int, cycle: float, growth: float) -> float:
     """Return the share of the full learning rate after `epoch` of `epochs`, fractions included.
 
     Args:

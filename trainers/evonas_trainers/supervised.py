@@ -8,7 +8,7 @@ anew before the model is judged, because those that training leaves behind lag a
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, final
 
@@ -81,12 +81,12 @@ class Supervised(Trainer):
     train_samples: int | None = None
     epochs: int = 2
     batch_size: int = 64
-    optimizer: OptimizerSettings = OptimizerSettings()
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleName = "constant"
     cycle: float = 1.0
     cycle_growth: float = 2.0
     inherit_optimizer: Literal["map", "reset"] = "map"
-    augment: Augment = Augment()
+    augment: Augment = field(default_factory=Augment)
     label_smoothing: float = 0.0
     max_norm: float = 0.0
     calibration_samples: int = 512
