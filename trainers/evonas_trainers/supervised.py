@@ -97,7 +97,7 @@ class Supervised(Trainer):
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "size", "train_samples", "cycle", "cycle_growth"):
             value = getattr(self, name)
-            if value is not None and value < (0 if name == "epochs" else 1):
+            if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value!r}, should be 1 or more")
         for name in ("valid_ratio", "test_ratio", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
