@@ -14,7 +14,7 @@ from evonas.morph.insertion import (
     chain,
     drawn,
     first,
-    located,
+    graph_of,
     has_room,
     inserted,
     places,
@@ -77,8 +77,8 @@ class AddSkip(Mutation):
 
 def _pairs(genome: Genome, late: str, early: str) -> dict[str, str]:
     """Return the earlier layer for each of the later ones, block by block where they mirror."""
-    _, graph, late_site = located(genome, late)
-    _, _, early_site = located(genome, early)
+    _, graph, late_site = graph_of(genome, late)
+    _, _, early_site = graph_of(genome, early)
     return dict(zip(instances(graph, late_site), instances(graph, early_site), strict=True))
 
 
