@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 SCRIPT = """
 import sys
 from evonas.executors.processes import Processes
-from executor_jobs import evaluate, job
+from support.executor_jobs import evaluate, job
 
 def search():
     pool = Processes(workers=2, start_method={start_method!r}).start(evaluate, print)

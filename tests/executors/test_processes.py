@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from executor_jobs import Deadly, Unloadable, evaluate, job
+from support.executor_jobs import Deadly, Unloadable, evaluate, job
 
 from evonas.errors import ConfigError
 from evonas.executors.executor import Evaluate, Finished, Job, Listener, Pool, Reported

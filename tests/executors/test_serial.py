@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from executor_jobs import evaluate, job
+from support.executor_jobs import evaluate, job
 
 from evonas.executors.executor import Pool, Reported
 from evonas.executors.serial import Serial
