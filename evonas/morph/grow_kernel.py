@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph, Node
-from evonas.morph.insertion import drawn, located
+from evonas.morph.insertion import drawn, graph_of
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import instances, prefix, site
 from evonas.seeds import Rng
@@ -52,7 +52,7 @@ class GrowKernel(Mutation):
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome with the larger kernel, in every mirrored block."""
-        name, graph, where = located(genome, edit.targets[0])
+        name, graph, where = graph_of(genome, edit.targets[0])
         grown = [_grown(graph[node_id], edit.args["axes"]) for node_id in instances(graph, where)]
         graph = graph.with_nodes(grown)
         graph.validate()
@@ -61,7 +61,7 @@ class GrowKernel(Mutation):
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
         """Put zeros around the weights and their optimizer slots."""
         del before, rng
-        name, graph, where = located(after, edit.targets[0])
+        name, graph, where = graph_of(after, edit.targets[0])
         start = prefix(after, name)
         grown = {f"{start}{node_id}.weight" for node_id in instances(graph, where)}
         slots = {slot: _rimmed(values, grown, edit) for slot, values in state.slots.items()}

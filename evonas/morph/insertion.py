@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph, Node
 from evonas.genome.shapes import Shape
 from evonas.morph.naming import instances, made_by, site, split_target
-from evonas.morph.widths import graph_of
 from evonas.seeds import Rng
 
 T = TypeVar("T")
@@ -45,14 +45,17 @@ def drawn(options: Sequence[T], rng: Rng) -> T | None:
     return options[int(rng.integers(len(options)))] if options else None
 
 
-def located(genome: Genome, target: str) -> tuple[str, LayerGraph, str]:
+def graph_of(genome: Genome, target: str) -> tuple[str, LayerGraph, str]:
     """Return the name of the graph that a target lies in, the graph, and the target's site.
 
     Raises:
         EditError: if the genome has no such graph.
     """
     name, where = split_target(target)
-    return name, graph_of(genome, name), where
+    if name not in genome.architecture:
+        known = ", ".join(sorted(genome.architecture))
+        raise EditError(f"the genome has no graph {name!r} (it has: {known})")
+    return name, genome.architecture[name], where
 
 
 def proposed(
@@ -81,7 +84,7 @@ def proposed(
 
 def first(genome: Genome, target: str) -> tuple[LayerGraph, Node]:
     """Return a target's graph, and the layer itself or the first of its mirror images."""
-    _, graph, where = located(genome, target)
+    _, graph, where = graph_of(genome, target)
     return graph, graph[instances(graph, where)[0]]
 
 
@@ -95,11 +98,11 @@ def inserted(
     Raises:
         EditError: if the target is not there or the new layers do not fit.
     """
-    name, graph, where = located(genome, edit.targets[0])
+    name, graph, where = graph_of(genome, edit.targets[0])
     for node_id in instances(graph, where):
-        made = tuple(make(graph, graph[node_id]))
+        new = tuple(make(graph, graph[node_id]))
         readers = [graph[reader] for reader in graph.consumers[node_id]]
-        graph = graph.with_nodes([*made, *rewired(readers, node_id, made[-1].id)])
+        graph = graph.with_nodes([*new, *rewired(readers, node_id, new[-1].id)])
     graph.validate()
     return genome.with_graph(name, graph).with_edit(edit)
 
@@ -119,6 +122,11 @@ def chain(edit: Edit, source: Node, role: str, steps: Iterable[Step]) -> list[No
         last = nodes[-1].id if nodes else source.id
         nodes.append(Node(made_by(edit.id, role, op, source.block), op, (last,), params))
     return nodes
+
+
+def made(graph: LayerGraph, edit: Edit, role: str, op: str) -> list[Node]:
+    """Return the layers of one operation that the edit made in a role, one in every block."""
+    return [node for node in graph.nodes if node.local == made_by(edit.id, role, op)]
 
 
 def normed(graph: LayerGraph, weighted: Sequence[Step], kind: str) -> list[Step]:

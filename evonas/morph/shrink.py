@@ -11,7 +11,7 @@ from typing import ClassVar, final
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph, Node
 from evonas.morph.carry import carried
-from evonas.morph.insertion import WEIGHTED, located, rewired
+from evonas.morph.insertion import WEIGHTED, graph_of, rewired
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import instances, site
 from evonas.morph.widths import first_applicable
@@ -41,7 +41,7 @@ class RemoveLayer(Mutation):
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome without the layer, in every mirrored block."""
-        name, graph, where = located(genome, edit.targets[0])
+        name, graph, where = graph_of(genome, edit.targets[0])
         for node_id in instances(graph, where):
             graph = _without_layer(graph, graph[node_id])
         graph.validate()
@@ -74,7 +74,7 @@ class RemoveSkip(Mutation):
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome without the summand, in every mirrored block."""
-        name, graph, where = located(genome, edit.targets[0])
+        name, graph, where = graph_of(genome, edit.targets[0])
         for node_id in instances(graph, where):
             graph = _without_summand(graph, graph[node_id], edit.args["port"])
         graph.validate()

@@ -107,9 +107,7 @@ class Mlp(SearchSpace):
 
     @cached_property
     def _mutations(self) -> Mapping[str, Mutation]:
-        return chosen(
-            self.operators, {"max_layers": self.max_layers, "max_width": self.max_width}
-        )
+        return chosen(self.operators, {"max_layers": self.max_layers, "max_width": self.max_width})
 
     @property
     def _slots(self) -> Slots:

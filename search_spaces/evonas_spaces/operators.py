@@ -1,6 +1,5 @@
 """The mutations of a space, by name."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 
 from evonas import plugins
@@ -19,7 +18,7 @@ def chosen(names: Iterable[str], bounds: Mapping[str, int]) -> Mapping[str, Muta
     """
     found: dict[str, Mutation] = {}
     for name in names:
-        cls = plugins.load(Mutation, name)
-        fields = {field.name for field in dataclasses.fields(cls)}  # pyright: ignore[reportArgumentType]
-        found[name] = cls(**{key: value for key, value in bounds.items() if key in fields})
+        fields = getattr(plugins.load(Mutation, name), "__dataclass_fields__", {})
+        table = {key: value for key, value in bounds.items() if key in fields}
+        found[name] = plugins.construct(Mutation, {"name": name, **table}, f"operator {name!r}")
     return found
