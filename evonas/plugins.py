@@ -42,7 +42,7 @@ def load(contract: type[T], name: str) -> type[T]:
         found = load_class(name)
     else:
         raise unknown(kind, name, known)
-    if not (isinstance(found, type) and issubclass(found, contract)):
+    if not issubclass(found, contract):
         raise ConfigError(f"{name!r} is no {kind}: it must be a subclass of {contract.__name__}")
     return found
 
@@ -164,14 +164,13 @@ def _value(hint: Any, raw: Any, where: str, default: object = _MISSING) -> Any:
     for choice in choices:
         if isinstance(choice, type) and hasattr(choice, "group"):
             return construct(choice, raw, where)
-        if dataclasses.is_dataclass(choice) and isinstance(raw, Mapping):
-            start = default if isinstance(default, choice) else None  # pyright: ignore[reportArgumentType]
+        if isinstance(choice, type) and dataclasses.is_dataclass(choice):
+            if not isinstance(raw, Mapping):
+                continue
             table = {str(key): value for key, value in raw.items()}
-            return (
-                _with_settings(start, table, f"{where}.")
-                if start
-                else from_table(choice, table, where)
-            )  # pyright: ignore[reportArgumentType]
+            if isinstance(default, choice):
+                return _with_settings(default, table, f"{where}.")
+            return from_table(choice, table, where)
     try:
         return TypeAdapter(hint).validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
