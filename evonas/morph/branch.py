@@ -132,7 +132,7 @@ def _beside(state: State, other: State, names: Mapping[str, str]) -> State:
 
 def _renamed(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
     return {
-        new + key.removeprefix(old): tensor
+        new + key.removeprefix(old): tensor.clone()  # halves share no memory: counters, steps
         for key, tensor in tensors.items()
         for old, new in names.items()
         if key.startswith(old)
