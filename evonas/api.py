@@ -11,7 +11,7 @@ import networkx as nx
 from torch import nn
 
 from evonas import config, loop, store
-from evonas.candidate import fresh_model
+from evonas.candidate import trained_model
 from evonas.config import Run
 from evonas.errors import ConfigError, unknown
 from evonas.final_test import read_test, test_best
@@ -210,6 +210,4 @@ class Member:
 
     def model(self) -> nn.Module:
         """Return the trained network, ready for inference."""
-        model = fresh_model(self.found.run.space, self.genome, 0)
-        model.load_state_dict(dict(self.state().tensors))
-        return model.eval()
+        return trained_model(self.found.run.space, self.found.folder, self.individual)

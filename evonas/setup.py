@@ -18,7 +18,7 @@ from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.settings import holds
 from evonas.morph.settings import Settings
-from evonas.networks import Signatures
+from evonas.networks import Signatures, named
 from evonas.space import SearchSpace
 from evonas.store import Store, load_prepared, store_prepared, write_config
 from evonas.trainer import Trainer
@@ -104,9 +104,9 @@ def _check_model(model: nn.Module, signatures: Signatures, trainer: Trainer) -> 
             f"the space makes {type(model).__name__}; choose another space"
         )
     for name, signature in signatures.items():
-        network = measure.network(model, name, signatures)
-        with torch.no_grad():
-            shape = tuple(network.eval()(torch.zeros(2, *signature.inputs)).shape)
+        network = named(model, signatures)[name]
+        with measure.evaluating(network):
+            shape = tuple(network(torch.zeros(2, *signature.inputs)).shape)
         if shape != (2, *signature.outputs):
             raise ConfigError(
                 f"network {name!r} makes {shape[1:]} of {signature.inputs}, "

@@ -132,6 +132,7 @@ class Birth:
             "operator": self.operator,
             "parents": list(self.parents),
             "seed": self.seed,
+            **({"notes": dict(self.notes)} if self.notes else {}),
             "key": self.genome.key,
             "genome": self.genome.to_json(),
         }
@@ -140,5 +141,9 @@ class Birth:
     def from_json(cls, data: Mapping[str, Any]) -> "Birth":
         """Read what `to_json` wrote."""
         return cls(
-            Genome.from_json(data["genome"]), data["operator"], tuple(data["parents"]), data["seed"]
+            Genome.from_json(data["genome"]),
+            data["operator"],
+            tuple(data["parents"]),
+            data["seed"],
+            data.get("notes", {}),
         )

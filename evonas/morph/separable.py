@@ -51,9 +51,9 @@ class InsertSeparable(Mutation):
         def gated(graph: LayerGraph, after: Node) -> list[Node]:
             depthwise = ("depthwise", {**window(edit.args["kernel"]), "bias": False})
             steps = [depthwise, weighted(graph.shapes[after.id], (1, 1))]
-            made = chain(edit, after, "separable", normed(graph, steps, edit.args["kind"]))
+            branch = chain(edit, after, "separable", normed(graph, steps, edit.args["kind"]))
             gate = made_by(edit.id, "separable", "lerp", after.block)
-            return [*made, Node(gate, "lerp", (after.id, made[-1].id))]
+            return [*branch, Node(gate, "lerp", (after.id, branch[-1].id))]
 
         return inserted(genome, edit, gated)
 

@@ -14,6 +14,7 @@ from evonas.morph.carry import carried
 from evonas.morph.insertion import WEIGHTED, graph_of, rewired
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import instances, site
+from evonas.morph.widths import first_applicable
 from evonas.seeds import Rng
 from evonas.state import State
 
@@ -35,7 +36,8 @@ class RemoveLayer(Mutation):
         """Draw a layer that the graph can lose."""
         removable = _targets(genome, WEIGHTED | {"lerp", "se"})
         edits = [genome.edit("remove-layer", target) for target, _ in removable]
-        return _first_applicable(self, genome, edits, rng)
+        order = rng.permutation(len(edits))
+        return first_applicable(self, genome, (edits[number] for number in order))
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome without the layer, in every mirrored block."""
@@ -67,7 +69,8 @@ class RemoveSkip(Mutation):
             for target, node in _targets(genome, frozenset({"add"}))
             for port in range(len(node.inputs))
         ]
-        return _first_applicable(self, genome, edits, rng)
+        order = rng.permutation(len(edits))
+        return first_applicable(self, genome, (edits[number] for number in order))
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome without the summand, in every mirrored block."""
@@ -93,19 +96,6 @@ def _targets(genome: Genome, ops: frozenset[str]) -> list[tuple[str, Node]]:
             if node.op in ops and not node.frozen
         }.items()
     )
-
-
-def _first_applicable(
-    mutation: Mutation, genome: Genome, edits: list[Edit], rng: Rng
-) -> Edit | None:
-    """Return the first edit, in a drawn order, that proves applicable by being applied."""
-    for choice in rng.permutation(len(edits)):
-        try:
-            mutation.apply(genome, edits[choice])
-        except EditError:
-            continue
-        return edits[choice]
-    return None
 
 
 def _without_layer(graph: LayerGraph, node: Node) -> LayerGraph:

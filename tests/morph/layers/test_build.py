@@ -66,6 +66,7 @@ def test_tensors_are_named_after_their_layers(every_op: LayerGraph):
     assert {"excited.reduce.weight", "excited.expand.bias"} <= names
 
 
+@pytest.mark.slow
 def test_a_network_works_on_the_meta_device(every_op: LayerGraph):
     with torch.device("meta"):
         network = build_graph(every_op)
