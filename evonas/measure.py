@@ -20,7 +20,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from evonas.networks import Signatures, named
 
-
 MEASURES = ("parameters", "macs", "latency", "memory")
 """The names of what is measured here; the smaller the better."""
 

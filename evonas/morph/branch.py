@@ -55,7 +55,6 @@ class Branch(Mutation):
         return genome.with_graph(name, graph).with_edit(edit)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
-<<<<<<< HEAD
         """Give each half its part of the old tensors and optimizer slots."""
         del after
         name, graph, layer = graph_of(before, edit.targets[0])
@@ -67,23 +66,6 @@ class Branch(Mutation):
             other = transferred(state, graph, start, _kept(graph, chain, right), growth)
             state = transferred(state, graph, start, _kept(graph, chain, left), growth)
             state = _beside(state, other, names)
-=======
-        """Give each half its rows of the old tensors."""
-        name, layer = split_target(edit.targets[0])
-        graph, start = before.architecture[name], prefix(before, name)
-        for conv in instances(graph, layer):
-            width = graph.shapes[conv][0]
-            chain = _chain(graph, conv)
-            right = _renamed(state, chain, start, edit)
-            halves = np.split(np.arange(width), [width // 2])
-            state = transferred(
-                state, graph, start, _kept(graph, chain, halves[0]), Growth(rng=rng)
-            )
-            right = transferred(
-                right, graph, start, _kept(graph, chain, halves[1]), Growth(rng=rng)
-            )
-            state = _with_right(state, right, chain, start, edit)
->>>>>>> main
         return state
 
 
@@ -150,7 +132,7 @@ def _beside(state: State, other: State, names: Mapping[str, str]) -> State:
 
 def _renamed(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
     return {
-        new + key.removeprefix(old): tensor
+        new + key.removeprefix(old): tensor.clone()  # halves share no memory: counters, steps
         for key, tensor in tensors.items()
         for old, new in names.items()
         if key.startswith(old)

@@ -63,11 +63,6 @@ class Settings(Mutation):
         return state
 
 
-def with_settings(mutations: Mapping[str, Mutation]) -> Mapping[str, Mutation]:
-    """Return a space's mutations and the one of settings, whose edits any genome may have."""
-    return {SETTINGS: Settings(), **mutations}
-
-
 def settings_edit(genome: Genome, path: str, value: object) -> Edit:
     """Return the edit of `genome` that gives the gene at `path` this value."""
     return genome.edit(SETTINGS, f"{SETTINGS}/{path}", value=value)
