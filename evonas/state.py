@@ -40,12 +40,26 @@ class State:
         return cls(tensors, slots)
 
     def restore_optimizer(self, model: nn.Module, optimizer: Optimizer) -> None:
-        """Put the slots into a fresh optimizer of `model`; parameters without any stay fresh."""
+        """Put the slots into a fresh optimizer of `model`; parameters without any stay fresh.
+
+        Slots take the layout of their parameter, and counters its device if the step is fused:
+        fused steps walk the memory of both side by side.
+        """
+        counts_there = {
+            parameter: group.get("fused") or group.get("capturable")
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }
         for name, parameter in model.named_parameters():
             found = {slot: values[name] for slot, values in self.slots.items() if name in values}
             for slot, value in found.items():
-                device = "cpu" if value.ndim == 0 else parameter.device
-                optimizer.state[parameter][slot] = value.to(device, copy=True)
+                if value.shape == parameter.shape:
+                    mine = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                else:
+                    mine = value.to(
+                        parameter.device if counts_there[parameter] else "cpu", copy=True
+                    )
+                optimizer.state[parameter][slot] = mine
 
     def to_bytes(self) -> bytes:
         """Return the state as one safetensors file, equal for equal states."""

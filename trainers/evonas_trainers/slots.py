@@ -1,0 +1,200 @@
+"""What may be put into the supervised loop: a pruning, a distillation, a curriculum.
+
+A slot is configuration: a final frozen dataclass whose fields may be genes. Once a search its
+`prepare` may add tensors to the data; for every candidate its `start` returns what acts in that
+training and may keep state. The loop calls them in this order:
+
+    distiller = distillation.start(...); pruner = pruning.start(...); course = curriculum.start(...)
+    the optimizer is made for the model and for both `companion` modules
+    for every epoch: course.batches(epoch)
+        for every batch: pruner.loss(inputs, criterion), where criterion is distiller.loss(...);
+            backward; pruner.before_step(...); the optimizer's step; pruner.after_step(...)
+    pruner.finish(...); then the model is judged and its state is kept
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+Criterion = Callable[[Tensor], Tensor]
+"""Maps outputs (batch, classes) for the batch at hand to the loss."""
+
+
+class Teach(Protocol):
+    """What `prepare` may ask of the trainer: a network trained as candidates are, slots empty."""
+
+    def __call__(self, epochs: int, /) -> Tensor:
+        """Train a fixed small network; return its logits for the training data, in their order."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Batch:
+    """A batch of training data on the device.
+
+    Attributes:
+        inputs: Augmented and normalised, (batch, *shape).
+        targets: Labels, (batch,).
+        index: Rows of the training data, (batch,).
+        share: With mixup, a sample's share of its input; the rest is of the one mirrored in the
+            batch. 1 without mixup.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    index: Tensor
+    share: float = 1.0
+
+    def mixed(self, rows: Tensor) -> Tensor:
+        """Mix what belongs to the samples, (batch, ...), as their inputs are mixed."""
+        return rows if self.share == 1 else rows.lerp(rows.flip(0), 1 - self.share)
+
+
+class Distiller(ABC):
+    """A distillation at work in one training.
+
+    Attributes:
+        companion: Networks, heads and gates that are trained beside the candidate by the same
+            optimizer and are no part of it; an empty `nn.ModuleList` for none.
+    """
+
+    companion: nn.Module
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, batch: Batch, task: Tensor, progress: float) -> Tensor:
+        """Return the loss of the candidate's (and the companion's) outputs.
+
+        Args:
+            outputs: Of the candidate, (batch, classes), float32.
+            batch: What the outputs were made from.
+            task: The loss against the labels, to be weighed into the result.
+            progress: The part of the training that is done, from 0 to 1.
+        """
+
+
+class Distillation(ABC):
+    """A way to learn from other networks. Implementations are final, frozen dataclasses.
+
+    Attributes:
+        paper: Title, authors, year, link.
+    """
+
+    group: ClassVar[str] = "evonas.distillation"
+    paper: ClassVar[str]
+
+    @abstractmethod
+    def prepare(self, data: Mapping[str, Tensor], teach: Teach) -> Mapping[str, Tensor]:
+        """Return what all candidates share, such as a teacher's outputs; called once a search.
+
+        Names must not be names of the data.
+
+        Raises:
+            ConfigError: if what the fields name cannot be used.
+        """
+
+    @abstractmethod
+    def start(
+        self, model: nn.Module, prepared: Mapping[str, Tensor], generator: torch.Generator
+    ) -> Distiller:
+        """Begin a training of `model` with the data and what `prepare` made, on its device."""
+
+
+class Pruner(ABC):
+    """A pruning at work in one training.
+
+    Attributes:
+        companion: Scaffolding that is trained beside the candidate by the same optimizer and then
+            dropped, such as the norms of a second path; an empty `nn.ModuleList` for none.
+    """
+
+    companion: nn.Module
+
+    @abstractmethod
+    def loss(self, inputs: Tensor, criterion: Criterion) -> Tensor:
+        """Run the model, on one path or several, and return the loss of what comes out.
+
+        Called where the precision context holds; `criterion` takes outputs of any precision.
+        """
+
+    @abstractmethod
+    def before_step(self, optimizer: Optimizer, progress: float) -> None:
+        """Change gradients, or note the weights; called between backward and every step."""
+
+    @abstractmethod
+    def after_step(self, optimizer: Optimizer, progress: float) -> None:
+        """Change weights and the optimizer's slots in place; called after every step."""
+
+    @abstractmethod
+    def finish(self, optimizer: Optimizer) -> None:
+        """Leave the model as it is to be judged and shipped; called once, however it ended."""
+
+
+class Pruning(ABC):
+    """A way to make parts of the model superfluous. Implementations are final, frozen dataclasses.
+
+    It leaves what it prunes at zero, so that removing it computes the same function; removing it
+    is an edit of the genome and not the trainer's work.
+
+    Attributes:
+        paper: Title, authors, year, link.
+    """
+
+    group: ClassVar[str] = "evonas.pruning"
+    paper: ClassVar[str]
+
+    @abstractmethod
+    def start(self, model: nn.Module, generator: torch.Generator) -> Pruner:
+        """Begin a training of `model`, already on its device with its inherited weights."""
+
+
+class Course(ABC):
+    """A curriculum at work in one training."""
+
+    @abstractmethod
+    def batches(self, epoch: int, model: nn.Module) -> Sequence[Tensor]:
+        """Return the rows of the training data for each batch of an epoch, on the CPU.
+
+        It may look at the model (self-paced learning) and must leave it as it is.
+        """
+
+
+class Curriculum(ABC):
+    """A choice of which samples come when. Implementations are final, frozen dataclasses.
+
+    Attributes:
+        paper: Title, authors, year, link.
+    """
+
+    group: ClassVar[str] = "evonas.curriculum"
+    paper: ClassVar[str]
+
+    @abstractmethod
+    def prepare(self, data: Mapping[str, Tensor], teach: Teach) -> Mapping[str, Tensor]:
+        """Return what all candidates share, such as difficulties; called once a search.
+
+        Names must not be names of the data.
+        """
+
+    @abstractmethod
+    def start(
+        self,
+        prepared: Mapping[str, Tensor],
+        epochs: int,
+        batch_size: int,
+        generator: torch.Generator,
+    ) -> Course:
+        """Begin a training with the data and what `prepare` made; `generator` is the CPU's."""
+
+
+def cut(order: Tensor, batch_size: int) -> Sequence[Tensor]:
+    """Cut rows into the fewest batches of at most `batch_size`, as equal as can be.
+
+    No batch is left with the odd last sample, for which batch statistics would be undefined.
+    """
+    return order.tensor_split(-(-len(order) // batch_size))
