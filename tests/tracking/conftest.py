@@ -38,5 +38,5 @@ def mirrored(template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("mirrored") / "mlflow.db"
     shutil.copy(template, path)
     uri = f"sqlite:///{path}"
-    assert track(search(), history(), MlflowTracker(uri=uri), (2, 5), LONG) == ""
+    assert track(MlflowTracker(uri=uri), search(), history(), (2, 5), LONG) == ""
     return uri

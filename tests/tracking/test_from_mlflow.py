@@ -10,7 +10,7 @@ from mlflow_reading import LONG, candidates, search
 
 from evonas.errors import StoreError
 from evonas.history import History
-from evonas.lineage import lineage_of, same
+from evonas.lineage import family_tree, same
 from evonas.tracking.from_mlflow import history_from_mlflow
 from evonas.tracking.mlflow_tracker import MlflowTracker
 from evonas.tracking.tracker import track
@@ -23,7 +23,7 @@ def text(individuals: History) -> str:
 
 def test_the_lineage_from_mlflow_equals_the_one_from_the_journal(mirrored: str) -> None:
     read = history_from_mlflow(mirrored, "evonas", "digits")
-    assert same(lineage_of(read, OBJECTIVES), lineage_of(history(), OBJECTIVES))
+    assert same(family_tree(read, OBJECTIVES), family_tree(history(), OBJECTIVES))
 
 
 def test_births_and_outcomes_come_back_exactly(mirrored: str) -> None:
@@ -33,7 +33,7 @@ def test_births_and_outcomes_come_back_exactly(mirrored: str) -> None:
 def test_the_newest_search_of_a_name_is_read(uri: str) -> None:
     searches = (("it's", history(8)), ("it's", long_history(3)), ("other", history(1)))
     for name, individuals in searches:
-        assert track(search(name=name), individuals, MlflowTracker(uri=uri), (), LONG) == ""
+        assert track(MlflowTracker(uri=uri), search(name=name), individuals, (), LONG) == ""
     assert len(history_from_mlflow(uri, "evonas", "it's")) == 3
 
 
@@ -58,7 +58,7 @@ def test_a_store_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None
 
 
 def test_a_gap_is_named(uri: str) -> None:
-    assert track(search(), history(4), MlflowTracker(uri=uri), (), LONG) == ""
+    assert track(MlflowTracker(uri=uri), search(), history(4), (), LONG) == ""
     MlflowClient(uri).delete_run(candidates(uri)[2].info.run_id)
     with pytest.raises(StoreError, match="lacks 1 candidates of 'digits', the first is 2"):
         history_from_mlflow(uri, "evonas", "digits")

@@ -28,7 +28,7 @@ def broken(number: int) -> tuple[nn.Module, NDArray[np.generic]]:
 @pytest.mark.slow
 def test_members_of_the_front_are_logged_with_signature_and_example(uri: str) -> None:
     for _ in range(2):
-        assert track(search(trained), history(), MlflowTracker(uri=uri), (2, 5), LONG) == ""
+        assert track(MlflowTracker(uri=uri), search(trained), history(), (2, 5), LONG) == ""
     client, runs = MlflowClient(uri), candidates(uri)
     models = client.search_logged_models([runs[0].info.experiment_id])
     assert sorted(model.name for model in models) == ["candidate-2", "candidate-5"]
@@ -47,11 +47,11 @@ def test_members_of_the_front_are_logged_with_signature_and_example(uri: str) ->
 
 
 def test_a_model_that_cannot_be_loaded_is_told_and_harms_nothing(uri: str) -> None:
-    told = track(search(broken), history(), MlflowTracker(uri=uri), (2, 5), LONG)
+    told = track(MlflowTracker(uri=uri), search(broken), history(), (2, 5), LONG)
     assert told.startswith("2 of 2 models are not in MLflow (FileNotFoundError: weights of 5")
     assert len(candidates(uri)) == 8
 
 
 def test_no_model_is_logged_where_none_is_wanted(uri: str) -> None:
     tracker = MlflowTracker(uri=uri, models=False)
-    assert track(search(broken), history(), tracker, (2, 5), LONG) == ""
+    assert track(tracker, search(broken), history(), (2, 5), LONG) == ""

@@ -98,10 +98,8 @@ def test_the_search_has_its_question_and_its_progress(mirrored: str) -> None:
 def test_a_genome_over_the_limit_of_a_parameter_is_an_artifact_only(uri: str) -> None:
     genome = replace(seed_genome(), chromosomes={"notes": {"text": "x" * 7_000}})
     outcome = Evaluation({"error": 0.1, "macs": 1.0})
-    assert track(
-        search(), [Individual(0, Birth(genome, "seed", (), 1), outcome)], MlflowTracker(uri=uri),
-        (), LONG,
-    ) == ""  # fmt: skip
+    birth = Birth(genome, "seed", (), 1)
+    assert track(MlflowTracker(uri=uri), search(), [Individual(0, birth, outcome)], (), LONG) == ""
     run = candidates(uri)[0]
     assert "genome" not in run.data.params
     assert json.loads(text_of(uri, run, "genome.json")) == genome.to_json()
@@ -111,7 +109,7 @@ def test_a_curve_longer_than_a_batch_is_logged_whole(uri: str) -> None:
     curve = tuple((step, {"error": 1.0 / step}) for step in range(1, 1_801))
     outcome = Evaluation({"error": 0.1, "macs": 1.0}, Cost(), "", curve)
     birth = Birth(seed_genome(), "seed", (), 1)
-    assert track(search(), [Individual(0, birth, outcome)], MlflowTracker(uri=uri), (), LONG) == ""
+    assert track(MlflowTracker(uri=uri), search(), [Individual(0, birth, outcome)], (), LONG) == ""
     assert len(values(uri, candidates(uri)[0], "error")) == 1_801
 
 
@@ -119,7 +117,7 @@ def test_names_that_mlflow_refuses_are_changed(uri: str) -> None:
     genome = replace(seed_genome(), settings={"lr (log)": 1, **{f"g{n}": n for n in range(120)}})
     outcome = Evaluation({"error": 0.1, "macs": 1.0, "top-5 %": 0.5})
     birth = Birth(genome, "seed", (), 1)
-    assert track(search(), [Individual(0, birth, outcome)], MlflowTracker(uri=uri), (), LONG) == ""
+    assert track(MlflowTracker(uri=uri), search(), [Individual(0, birth, outcome)], (), LONG) == ""
     data = candidates(uri)[0].data
     assert (data.params["settings.lr _log_"], data.params["settings.g119"]) == ("1", "119")
     assert data.metrics["top-5 _"] == 0.5
@@ -128,7 +126,7 @@ def test_names_that_mlflow_refuses_are_changed(uri: str) -> None:
 @pytest.mark.parametrize(("runs", "numbers"), [("front", {2, 5}), ("none", set[int]())])
 def test_only_the_chosen_candidates_get_runs(uri: str, runs: str, numbers: set[int]) -> None:
     tracker = MlflowTracker(uri=uri, runs=runs)  # pyright: ignore[reportArgumentType]
-    assert track(search(), history(), tracker, (2, 5), LONG) == ""
+    assert track(tracker, search(), history(), (2, 5), LONG) == ""
     assert set(candidates(uri)) == numbers
     assert len(parents(uri)) == 1
 
