@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol, final
@@ -24,6 +24,10 @@ PROPOSALS = 20
 
 class View(Protocol):
     """Whoever watches a search."""
+
+    def resumed(self, individuals: Sequence[Individual]) -> None:
+        """An earlier session has finished these; told once, first, if there are any."""
+        ...
 
     def born(self, number: int, birth: Birth) -> None:
         """A candidate has been proposed."""
@@ -87,11 +91,16 @@ class _Search:
 
     def go(self) -> History:
         """Continue from the record until nothing is left to propose or to wait for."""
-        for number, birth in enumerate(self.store.record.births):
+        births = self.store.record.births
+        if self.outcomes:
+            known = sorted(self.outcomes.items())
+            self.view.resumed([Individual(number, births[number], end) for number, end in known])
+        for number, birth in enumerate(births):
             self.births.append(birth)
             if number in self.outcomes:
                 self._advance()
             else:
+                self.view.born(number, birth)
                 self._submit(number)
         while True:
             while birth := self._next():
