@@ -7,6 +7,7 @@ imports torch for every candidate (seconds).
 
 import multiprocessing
 import pickle
+import weakref
 from collections import deque
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -59,13 +60,8 @@ class Processes(Executor):
         """Start the pool; workers start with their jobs.
 
         Raises:
-            ConfigError: if `evaluate` cannot travel, or if this is a worker itself.
+            ConfigError: if `evaluate` cannot travel.
         """
-        if multiprocessing.parent_process() is not None:
-            raise ConfigError(
-                "a worker came upon the search that started it; start the search under"
-                " `if __name__ == '__main__':`, or with executor = 'serial'"
-            )
         try:
             pickle.dumps(evaluate)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -100,6 +96,7 @@ class _ProcessPool(Pool):
         self._jobs: deque[Job] = deque()
         self._running: list[Worker] = []
         self._finished: deque[Finished] = deque()
+        weakref.finalize(self, _kill, self._running)  # also at exit, before it waits for workers
 
     def submit(self, job: Job) -> None:
         self._jobs.append(job)
@@ -119,8 +116,7 @@ class _ProcessPool(Pool):
     def close(self) -> None:
         self._jobs.clear()
         self._finished.clear()
-        while self._running:
-            self._running.pop().kill()
+        _kill(self._running)
 
     def _collect(self) -> None:
         for worker in tuple(self._running):
@@ -142,3 +138,8 @@ class _ProcessPool(Pool):
                     memory=self._memory,
                 )
             )
+
+
+def _kill(running: list[Worker]) -> None:
+    while running:
+        running.pop().kill()

@@ -1,5 +1,4 @@
-"""Crossover by replay: the child computes what its fitter parent computes, and carries edits of the
-other one.
+"""Crossover by replay: the child computes what one parent does, and carries edits of the other.
 
 EENA (Efficient Evolution of Neural Architecture, Zhu et al., 2019,
 https://arxiv.org/abs/1905.07320) merges the edits of two parents since their common ancestor and
@@ -14,7 +13,7 @@ from evonas.errors import EditError, unknown
 from evonas.genome import Edit, Genome
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import split_target
-from evonas.morph.replay import carried
+from evonas.morph.replay import translated
 from evonas.seeds import Rng
 
 
@@ -45,7 +44,7 @@ def crossover(
         mutation = mutations[edit.operator]
         if not chosen or not _keeps_function(mutation, edit, first):
             continue
-        replayed = carried(edit, child, renamed)
+        replayed = translated(edit, child, renamed)
         if replayed.id in known:
             continue
         try:

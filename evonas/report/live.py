@@ -38,6 +38,9 @@ def view_for(run: Run, *, quiet: bool, console: Console | None = None) -> Genera
 class Silent:
     """Shows nothing."""
 
+    def told(self, message: str) -> None:
+        """Show nothing."""
+
     def resumed(self, individuals: Sequence[Individual]) -> None:
         """Show nothing."""
 
@@ -69,10 +72,16 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         self._print(closing_line(self._individuals))
 
+    def told(self, message: str) -> None:
+        """Print what the engine has to say."""
+        if message:
+            self._print(message)
+
     def resumed(self, individuals: Sequence[Individual]) -> None:
         """Say how much is there already."""
         self._individuals += individuals
-        self._print(f"going on after {len(individuals)} candidates")
+        if individuals:
+            self._print(f"going on after {len(individuals)} candidates")
 
     def born(self, number: int, birth: Birth) -> None:
         """Print nothing."""
@@ -112,6 +121,11 @@ class Live:
     def __exit__(self, *_: object) -> None:
         self._picture.stop()
         self._console.print(closing_line(self._individuals), markup=False, highlight=False)
+
+    def told(self, message: str) -> None:
+        """Print what the engine has to say above the picture."""
+        if message:
+            self._console.print(message, markup=False, highlight=False)
 
     def resumed(self, individuals: Sequence[Individual]) -> None:
         """Take in what an earlier session has finished."""

@@ -98,12 +98,15 @@ def test_the_live_view_draws_and_leaves_a_summary(
     individuals: list[Individual], objectives: list[Objective], console: Console
 ) -> None:
     with Live(Board("digits", 6, None, objectives), console) as view:
+        view.told("")
+        view.told("[bold]no tracking")
         view.resumed(individuals[:2])
         view.born(2, individuals[2].birth)
         view.reported(2, 1, {"error": 0.5})
         view.finished(individuals[2])
     text = written(console)
     assert "digits" in text
+    assert "[bold]no tracking" in text
     assert "3 births, 0 failed" in text.splitlines()[-1]
 
 

@@ -82,7 +82,7 @@ def _existing(text: str) -> Path:
 def _digits() -> Source:
     from sklearn.datasets import load_digits  # noqa: PLC0415 - slow, and of use once a search
 
-    inputs, labels = load_digits(return_X_y=True)
+    inputs, labels = map(np.asarray, load_digits(return_X_y=True))
     return Source(Labelled(inputs.astype(np.uint8).reshape(-1, 8, 8), labels, 10))
 
 
