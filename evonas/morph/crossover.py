@@ -14,6 +14,7 @@ from evonas.genome import Edit, Genome
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import split_target
 from evonas.morph.replay import translated
+from evonas.morph.settings import SETTINGS, Settings
 from evonas.seeds import Rng
 
 
@@ -33,6 +34,7 @@ def crossover(
         rng: Draws which edits are.
         keep: Probability that an edit is carried over.
     """
+    mutations = {SETTINGS: Settings(), **mutations}
     child, renamed = first, dict[str, str]()
     known = {edit.id for edit in first.edits}
     for edit in second.edits:
