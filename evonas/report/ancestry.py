@@ -13,8 +13,8 @@ import networkx as nx
 from evonas.lineage import DONOR, WEIGHTS
 from evonas.report.markup import Markup, tag
 
-_COLUMN, _ROW, _BOX, _TALL, _MARGIN = 128, 50, 96, 34, 10
-_LABEL = 15
+_COLUMN, _ROW, _BOX, _TALL, _MARGIN = 144, 50, 112, 34, 10
+_LABEL = 17
 
 
 def ancestry(

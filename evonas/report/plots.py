@@ -106,7 +106,9 @@ def steps(points: Sequence[tuple[int, float]], y_label: str) -> Markup:
     y = Axis.over(values, y_label, (_SMALL[1] - _BOTTOM, _TOP), whole=False)
     places = [(x.at(number), y.at(value)) for number, value in points]
     last = tag("circle", class_="end", cx=places[-1][0], cy=places[-1][1], r=4)
-    note = tag("text", short(points[-1][1]), class_="value", x=places[-1][0], y=places[-1][1] - 10)
+    note = tag(
+        "text", short(points[-1][1]), class_="value", x=places[-1][0] - 8, y=places[-1][1] - 10
+    )
     line = tag("path", class_="curve", d=_stairs(places))
     return _chart(x, y, f"{y_label} over births", line, last, note)
 

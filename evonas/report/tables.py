@@ -105,7 +105,9 @@ def _bar(value: float | None, largest: float) -> str:
     share = 100 * abs(value) / largest if largest else 0.0
     side = "gain" if value > 0 else "loss"
     bar = tag("span", class_=f"bar {side}", style=f"width:{share / 2:.1f}%")
-    return tag("span", tag("span", bar, class_="bars"), f"{value:+.4g}", class_="with-bar")
+    return tag(
+        "span", tag("span", bar, class_="bars"), tag("span", f"{value:+.4g}"), class_="with-bar"
+    )
 
 
 def _message(failure: Failure) -> Markup:

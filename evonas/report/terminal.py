@@ -24,9 +24,9 @@ def front_table(members: Sequence[Shown], objectives: Sequence[Objective]) -> Ta
     """Return one row a member: number, origin, objectives, parameters, settings."""
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("#", justify="right", style="bold")
-    table.add_column("operator")
+    table.add_column("operator", no_wrap=True)
     table.add_column("parents")
     for name in names:
         table.add_column(name, justify="right", style="cyan")
@@ -86,7 +86,8 @@ def closing_line(individuals: Iterable[Individual]) -> str:
 
 
 def _settings(individual: Individual) -> str:
+    """Return the settings genes by the last word of their paths, as the terminal is narrow."""
     return ", ".join(
-        f"{name} {short(value) if isinstance(value, int | float) else value}"
-        for name, value in individual.birth.genome.settings.items()
+        f"{path.rpartition('.')[2]} {short(value) if isinstance(value, int | float) else value}"
+        for path, value in individual.birth.genome.settings.items()
     )

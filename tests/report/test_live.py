@@ -130,5 +130,5 @@ def test_the_front_table_has_a_row_a_member(
     text = shown(console, front_table([Row(individuals[4]), Row(individuals[0])], objectives))
     assert "crossover" in text
     assert "1, 2" in text
-    assert "optimizer.lr 0.1" in text
+    assert "lr 0.1" in text
     assert text.index("crossover") < text.index("seed")
