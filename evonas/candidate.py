@@ -110,7 +110,7 @@ class Evaluator:
         if "latency" in wanted:
             sizes["latency"] = measure.latency(model, signatures, device)
         if "memory" in wanted:
-            sizes["memory"] = measure.peak_memory(model, signatures)
+            sizes["memory"] = measure.peak_memory(model, signatures, device)
         return sizes
 
     def _context(

@@ -1,6 +1,6 @@
 """The one module that knows devices: which there is, what it computes in, its global generator."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -22,7 +22,7 @@ def precision(name: Precision, device: torch.device) -> torch.dtype:
     """Return the dtype for `torch.autocast`; "auto" is bfloat16 where the hardware computes in it.
 
     A CPU without such instructions runs bfloat16 2.7 times slower than float32; with them it was
-    measured 1.5 times faster. `benchmarks/training_speed.py` repeats that and compares the errors.
+    measured 1.4 to 1.7 times faster. `benchmarks/training_speed.py` repeats both.
     """
     if name != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
@@ -35,7 +35,7 @@ def fuses(device: torch.device) -> bool:
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
+def seeded(seed: int, device: torch.device) -> Generator[None]:
     """Seed torch's global generators (initial weights, dropout) inside; put them back after."""
     on_accelerator = device.type != "cpu"
     with torch.random.fork_rng([device] if on_accelerator else [], device_type=device.type):

@@ -70,9 +70,13 @@ def line_cost(individual: Individual, known: Mapping[int, Cost]) -> Cost:
 
 
 def brood(individual: Individual) -> tuple[int, int] | None:
-    """Return what siblings and their control share: first parent and seed; None for a founder."""
+    """Return what siblings and their control share: first parent and seed of the training.
+
+    None for those without siblings: founders, and clones that are trained a last time, longer.
+    """
     birth = individual.birth
-    return (birth.parents[0], birth.seed) if birth.parents else None
+    has_siblings = birth.parents and birth.operator != "final"
+    return (birth.parents[0], birth.seed) if has_siblings else None
 
 
 def edit_credits(individuals: Iterable[Individual], objective: Objective) -> dict[int, float]:

@@ -6,7 +6,7 @@ only the largest of their activations, because they run one after the other.
 """
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, final
@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from evonas.networks import Signatures, named
 
-
 MEASURES = ("parameters", "macs", "latency", "memory")
+"""The names of what is measured here; the smaller the better."""
 
 
 def static(model: nn.Module, signatures: Signatures) -> Mapping[str, float]:
@@ -33,10 +32,10 @@ def static(model: nn.Module, signatures: Signatures) -> Mapping[str, float]:
     """
     macs = 0
     with evaluating(model):
-        for network, inputs in _networks(model, signatures):
+        for net, inputs in _networks(model, signatures):
             counter = FlopCounterMode(display=False)
             with counter:
-                network(inputs)
+                net(inputs)
             macs += counter.get_total_flops() // 2
     return {"parameters": sum(p.numel() for p in model.parameters()), "macs": macs}
 
@@ -54,36 +53,39 @@ def latency(
         device: Where to measure.
         seconds: How long to repeat each network, after a warm-up.
     """
-    model.to(device, memory_format=torch.channels_last)
+    model.to(device).to(memory_format=torch.channels_last)
+    from torch.utils.benchmark import Timer  # noqa: PLC0415 - it looks for a compiler, loudly
+
     total = 0.0
     with evaluating(model):
-        for network, inputs in _networks(model, signatures):
-            timer = Timer("network(inputs)", globals={"network": network, "inputs": inputs})
+        for net, inputs in _networks(model, signatures):
+            timer = Timer("net(inputs)", globals={"net": net, "inputs": inputs})
             total += timer.blocked_autorange(min_run_time=seconds).median
     return total
 
 
-def peak_memory(model: nn.Module, signatures: Signatures) -> int:
+def peak_memory(model: nn.Module, signatures: Signatures, device: torch.device) -> int:
     """Return the bytes of parameters, buffers and the most activations alive at one time.
 
     Every tensor that an operation returns is counted from its making until Python frees it, input
     included: what eager execution holds. The kernels' scratch space and the allocator's rounding
-    are left out, so the number is the same on every device (and on meta) and in every run.
+    are left out, so the number is the same in every run.
     """
+    model.to(device)
     peak = 0
     with evaluating(model):
-        for network, inputs in _networks(model, signatures):
+        for net, inputs in _networks(model, signatures):
             known = chain(model.parameters(), model.buffers())
             meter = _Activations({tensor.untyped_storage() for tensor in known})
             meter.count(inputs)
             with meter:
-                network(inputs)
+                net(inputs)
             peak = max(peak, meter.peak)
     return peak + sum(t.nbytes for t in chain(model.parameters(), model.buffers()))
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Generator[None]:
     """Put `model` in eval mode without gradients inside; restore every module's mode after."""
     modes = {module: module.training for module in model.modules()}
     model.eval()

@@ -37,17 +37,29 @@ def load(contract: type[T], name: str) -> type[T]:
     kind = group.removeprefix("evonas.").removesuffix("s").replace("-", " ")
     known = {point.name: point for point in entry_points(group=group)}
     if name in known:
-        found = known[name].load()
+        found = load_class(known[name].value)
     elif ":" in name:
-        module, _, attribute = name.partition(":")
-        try:
-            found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"cannot import {kind} {name!r}: {error}") from error
+        found = load_class(name)
     else:
         raise unknown(kind, name, known)
     if not (isinstance(found, type) and issubclass(found, contract)):
         raise ConfigError(f"{name!r} is no {kind}: it must be a subclass of {contract.__name__}")
+    return found
+
+
+def load_class(name: str) -> type[Any]:
+    """Return the class at `module:Class`.
+
+    Raises:
+        ConfigError: if it cannot be imported, or is no class.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"cannot import {name!r}: {error}") from error
+    if not isinstance(found, type):
+        raise ConfigError(f"{name!r} is {found!r}; name a class")
     return found
 
 

@@ -4,7 +4,7 @@ The one module that knows moocore (non-dominated sorting and hypervolume, in C) 
 distance). All losses are made small; `Objective.loss` turns metrics into losses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, final
 
@@ -13,7 +13,7 @@ import numpy as np
 from deap import base
 from deap.tools import emo
 
-from evonas.history import History, Individual, Objective
+from evonas.history import Evaluation, Individual, Objective
 from evonas.seeds import Rng
 
 T = TypeVar("T")
@@ -28,11 +28,17 @@ def front(points: Points) -> list[int]:
     return [int(index) for index in np.flatnonzero(is_in_front)]
 
 
-def front_of(history: History, objectives: Sequence[Objective]) -> list[Individual]:
-    """Return the evaluated individuals that no other dominates, repeats left out, oldest first."""
-    judged = [(one, outcome) for one, outcome in history.evaluated() if outcome.same_as is None]
-    points = [[objective.loss(outcome) for objective in objectives] for _, outcome in judged]
-    return [judged[index][0] for index in front(points)]
+def front_of(
+    individuals: Iterable[Individual], objectives: Sequence[Objective]
+) -> list[Individual]:
+    """Return who no other dominates, best by the first objective first, repeats left out."""
+    judged = [
+        (one, [objective.loss(one.outcome) for objective in objectives])
+        for one in individuals
+        if isinstance(one.outcome, Evaluation) and one.outcome.same_as is None
+    ]
+    best = [judged[index] for index in front([losses for _, losses in judged])]
+    return [one for one, _ in sorted(best, key=lambda pair: (pair[1], pair[0].number))]
 
 
 def ranks(points: Points) -> list[int]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from torch import nn
 
 from evonas import measure, plugins
-from evonas.candidate import fresh_model, over_limits
+from evonas.candidate import fresh_model, over_limits, trained_model
 from evonas.config import Run, question as question_of
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
@@ -20,7 +22,8 @@ from evonas.genome.settings import holds
 from evonas.morph.settings import Settings
 from evonas.networks import Signatures, named
 from evonas.space import SearchSpace
-from evonas.store import Store, load_prepared, store_prepared, write_config
+from evonas.store import Store, load_prepared, read_journal, store_prepared, write_config
+from evonas.tracking.tracker import SearchInfo
 from evonas.trainer import Trainer
 
 
@@ -79,6 +82,19 @@ def prepare(run: Run, folder: Path) -> Setup:
     if run.genes:
         mutations["settings"] = Settings(run.genes)
     return Setup(Question(run.space, mutations, run.objectives, run.seed), signatures, seed)
+
+
+def search_info(run: Run, folder: Path, signatures: Signatures) -> SearchInfo:
+    """Return what a tracker must know; the record is read when it asks for a trained model."""
+
+    def load(number: int) -> tuple[nn.Module, NDArray[np.generic]]:
+        one = read_journal(folder)[0].history()[number]
+        (signature,) = signatures.values()
+        example = np.zeros((2, *signature.inputs), dtype=np.float32)
+        return trained_model(run.space, folder, one), example
+
+    loadable = load if len(signatures) == 1 else None
+    return SearchInfo(run.name, folder, dict(run.config), run.objectives, loadable)
 
 
 def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> Mapping[str, float]:

@@ -42,7 +42,6 @@ class Aging(Controller):
 
     def __post_init__(self) -> None:
         check_positive(
-            "aging",
             population=self.population,
             tournament=self.tournament,
             first_edits=self.first_edits,

@@ -58,16 +58,15 @@ class Eena(Controller):
 
     def __post_init__(self) -> None:
         check_positive(
-            "eena",
             population=self.population,
             tournament=self.tournament,
             first_edits=self.first_edits,
         )
-        check_share("eena", worst_leaves=self.worst_leaves, floor=self.floor)
+        check_share(worst_leaves=self.worst_leaves, floor=self.floor)
         if not 0 <= self.controls < self.population or self.crossover_every < 0:
             raise ConfigError(
-                f"controller 'eena': controls is {self.controls!r} and crossover_every "
-                f"{self.crossover_every!r}; give 0 or more, and fewer controls than the population"
+                f"controls is {self.controls!r} and crossover_every {self.crossover_every!r}; "
+                "give 0 or more, and fewer controls than the population"
             )
 
     def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:

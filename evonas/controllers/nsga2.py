@@ -46,8 +46,8 @@ class Nsga2(Controller):
     first_edits: int = 3
 
     def __post_init__(self) -> None:
-        check_positive("nsga2", population=self.population, first_edits=self.first_edits)
-        check_share("nsga2", crossover_ratio=self.crossover_ratio)
+        check_positive(population=self.population, first_edits=self.first_edits)
+        check_share(crossover_ratio=self.crossover_ratio)
 
     def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:
         """Return a first mutant, then a crossover or a mutant of tournament winners."""

@@ -58,7 +58,7 @@ class Population:
         return members[:leaving] + members[leaving + 1 :]
 
 
-def check_positive(controller: str, **fields: int) -> None:
+def check_positive(**fields: int) -> None:
     """Check the whole-number fields of a controller.
 
     Raises:
@@ -66,10 +66,10 @@ def check_positive(controller: str, **fields: int) -> None:
     """
     for name, value in fields.items():
         if value < 1:
-            raise ConfigError(f"controller {controller!r}: {name} is {value!r}; give 1 or more")
+            raise ConfigError(f"{name} is {value!r}; give 1 or more")
 
 
-def check_share(controller: str, **fields: float) -> None:
+def check_share(**fields: float) -> None:
     """Check the fields of a controller that are probabilities.
 
     Raises:
@@ -77,7 +77,7 @@ def check_share(controller: str, **fields: float) -> None:
     """
     for name, value in fields.items():
         if not 0.0 <= value <= 1.0:
-            raise ConfigError(f"controller {controller!r}: {name} is {value!r}; give 0 to 1")
+            raise ConfigError(f"{name} is {value!r}; give 0 to 1")
 
 
 def _member(born: Individual, objectives: Sequence[Objective]) -> Member | None:

@@ -30,7 +30,7 @@ class RandomSearch(Controller):
     from_seed: bool = True
 
     def __post_init__(self) -> None:
-        check_positive("random", max_edits=self.max_edits)
+        check_positive(max_edits=self.max_edits)
 
     def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:
         """Return the seed after random edits."""

@@ -119,12 +119,14 @@ class Birth:
             edits are a prefix of the child's.
         seed: Seed of its training and of its new weights. Siblings and their control child share
             it, so that they see the same data in the same order.
+        notes: What the controller wants to find again in the history; JSON-native.
     """
 
     genome: Genome
     operator: str
     parents: tuple[int, ...]
     seed: int
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the birth as a JSON object; the genome's key is written for readers."""

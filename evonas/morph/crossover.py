@@ -1,5 +1,4 @@
-"""Crossover by replay: the child computes what its fitter parent computes, and carries edits of the
-other one.
+"""Crossover by replay: the child computes what one parent does, and carries edits of the other.
 
 EENA (Efficient Evolution of Neural Architecture, Zhu et al., 2019,
 https://arxiv.org/abs/1905.07320) merges the edits of two parents since their common ancestor and
@@ -14,7 +13,8 @@ from evonas.errors import EditError, unknown
 from evonas.genome import Edit, Genome
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import split_target
-from evonas.morph.replay import carried
+from evonas.morph.replay import translated
+from evonas.morph.settings import SETTINGS, Settings
 from evonas.seeds import Rng
 
 
@@ -34,6 +34,7 @@ def crossover(
         rng: Draws which edits are.
         keep: Probability that an edit is carried over.
     """
+    mutations = {SETTINGS: Settings(), **mutations}
     child, renamed = first, dict[str, str]()
     known = {edit.id for edit in first.edits}
     for edit in second.edits:
@@ -45,7 +46,7 @@ def crossover(
         mutation = mutations[edit.operator]
         if not chosen or not _keeps_function(mutation, edit, first):
             continue
-        replayed = carried(edit, child, renamed)
+        replayed = translated(edit, child, renamed)
         if replayed.id in known:
             continue
         try:

@@ -8,7 +8,7 @@ from torch import Tensor
 from evonas.genome import Edit, Genome
 from evonas.morph.influence import influential
 from evonas.morph.naming import prefix
-from evonas.morph.replay import carried
+from evonas.morph.replay import translated
 from evonas.state import State
 
 
@@ -49,7 +49,7 @@ def _origins(child: Genome, first: Genome, donor: Genome) -> Mapping[str, str]:
     for edit in child.edits[len(first.edits) :]:
         renamed = {there: here for here, there in found.items()}
         for number, other in enumerate(theirs):
-            if edit.id == other.id or _alike(edit, carried(other, first, renamed)):
+            if edit.id == other.id or _alike(edit, translated(other, first, renamed)):
                 found[edit.id] = other.id
                 theirs = theirs[number + 1 :]  # crossover keeps the order
                 break

@@ -39,23 +39,24 @@ def _asked(
     node: Node, name: str, own: Flags, widths: Sequence[int], tensors: Mapping[str, Tensor]
 ) -> Sequence[Flags]:
     """Return for every port which channels the node's influential outputs depend on."""
-    match node.op:
-        case "conv" | "linear":
-            return [_columns_in_use(node, tensors[f"{name}weight"], own, widths[0])]
-        case "se":
-            excites = bool((_nonzero(tensors[f"{name}expand.weight"]).any(axis=1) & own).any())
-            reads = _nonzero(tensors[f"{name}reduce.weight"]).any(axis=0)
-            return [own | (reads & excites)]
-        case "scale":
-            return [own & _nonzero(tensors[f"{name}scale"])]
-        case "lerp":
-            return [own, own & _nonzero(tensors[f"{name}scale"])]
-        case "concat":
-            return np.split(own, np.cumsum(widths)[:-1])
-        case "flatten":
-            return [own.reshape(widths[0], -1).any(axis=1)]
-        case _:
-            return [own] * len(widths)
+    if node.op in {"conv", "linear"}:
+        return [_columns_in_use(node, tensors[f"{name}weight"], own, widths[0])]
+    if node.op == "se":
+        return [own | _squeezed_in_use(name, own, tensors)]
+    if node.op == "concat":
+        return np.split(own, np.cumsum(widths)[:-1])
+    if node.op == "flatten":
+        return [np.asarray(own.reshape(widths[0], -1).any(axis=1))]
+    if node.op in {"scale", "lerp"}:
+        scaled = own & _nonzero(tensors[f"{name}scale"])
+        return [scaled] if node.op == "scale" else [own, scaled]
+    return [own] * len(widths)
+
+
+def _squeezed_in_use(name: str, own: Flags, tensors: Mapping[str, Tensor]) -> Flags:
+    """Return which channels matter through the weights that a squeeze and excitation gives."""
+    excites = (_nonzero(tensors[f"{name}expand.weight"]) & own[:, None]).any()
+    return np.asarray(_nonzero(tensors[f"{name}reduce.weight"]).any(axis=0) & excites)
 
 
 def _columns_in_use(node: Node, weight: Tensor, own: Flags, width: int) -> Flags:

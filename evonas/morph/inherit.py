@@ -7,6 +7,7 @@ from evonas.errors import EditError, unknown
 from evonas.genome import Genome
 from evonas.morph.donate import with_donations
 from evonas.morph.mutation import Mutation
+from evonas.morph.settings import SETTINGS, Settings
 from evonas.seeds import Rng
 from evonas.state import State
 
@@ -31,6 +32,7 @@ def inherit(
     Raises:
         EditError: if the child does not stem from the first parent.
     """
+    mutations = {SETTINGS: Settings(), **mutations}
     genome, state = parents[0]
     start = len(genome.edits)
     if child.edits[:start] != genome.edits:

@@ -7,7 +7,7 @@ from typing import Any
 from evonas.genome import Edit, Genome, canonical
 
 
-def carried(edit: Edit, onto: Genome, renamed: Mapping[str, str]) -> Edit:
+def translated(edit: Edit, onto: Genome, renamed: Mapping[str, str]) -> Edit:
     """Return an edit of another lineage as an edit of `onto`, chained to the edits there.
 
     A layer made by an edit bears the edit's id, so what the id became names the layer too.

@@ -37,6 +37,7 @@ AXES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Which axes of a layer's tensors count its outputs (rows) and its inputs (columns)."""
 
+_Fresh = Callable[[Tensor, tuple[int, ...], "Growth"], Tensor]
 _SQUARED = frozenset({"exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum"})
 
 
@@ -80,39 +81,23 @@ def transferred(
             name = f"{prefix}{node_id}.{parameter}"
             if name not in tensors:
                 continue
-            old = tensors[name]
             rows = change.rows if ROWS in axes else None
             columns = change.columns if COLUMNS in axes else None
-            tensors[name] = _grown(old, op, parameter, rows, columns, growth)
+            grown = _with_columns(tensors[name].double(), columns, growth)
+            grown = _with_rows(grown, rows, _FRESH.get((op, parameter)), growth)
             for slot, values in slots.items():
-                if name in values:
-                    _move_slot(slot, values, name, old.shape, rows, columns)
+                if name in values and values[name].shape == tensors[name].shape:
+                    values[name] = _mapped(values[name], rows, columns, slot in _SQUARED)
+                elif name in values and values[name].ndim:
+                    del values[name]  # a factored moment has no rows and columns: it starts anew
+            tensors[name] = grown.to(tensors[name].dtype)
     return State(tensors, slots)
 
 
-def _grown(
-    old: Tensor,
-    op: str,
-    parameter: str,
-    rows: Spread | None,
-    columns: Spread | None,
-    growth: Growth,
-) -> Tensor:
-    """Return a parameter or running statistic after the change."""
-    value = old.double()
-    if columns is not None and not columns.is_identity:
-        value = _with_columns(value, columns, growth)
-    if rows is not None and not rows.is_identity:
-        value = value[torch.from_numpy(rows.index)]
-        if rows.new.any():
-            places, count = _distinct(rows, growth)
-            fresh = _FRESH[op, parameter](old.double(), (count, *value.shape[1:]), growth)
-            value[torch.from_numpy(rows.new)] = fresh[places]
-    return value.to(old.dtype)
-
-
-def _with_columns(value: Tensor, columns: Spread, growth: Growth) -> Tensor:
+def _with_columns(value: Tensor, columns: Spread | None, growth: Growth) -> Tensor:
     """Return a weight with its columns shared out, and new ones that add nothing in sum."""
+    if columns is None or columns.is_identity:
+        return value
     value = value[:, torch.from_numpy(columns.index)]
     value = value * _along_columns(columns.share, value)
     if growth.noise:
@@ -127,6 +112,18 @@ def _with_columns(value: Tensor, columns: Spread, growth: Growth) -> Tensor:
     return value
 
 
+def _with_rows(value: Tensor, rows: Spread | None, fresh: _Fresh | None, growth: Growth) -> Tensor:
+    """Return a tensor with its rows copied or dropped, and fresh ones, alike for twins."""
+    if rows is None or rows.is_identity:
+        return value
+    wider = value[torch.from_numpy(rows.index)]
+    if rows.new.any():
+        assert fresh is not None, "a tensor with rows has a way to make new ones"
+        places, count = _distinct(rows, growth)
+        wider[torch.from_numpy(rows.new)] = fresh(value, (count, *value.shape[1:]), growth)[places]
+    return wider
+
+
 def _balanced(columns: Spread, value: Tensor, growth: Growth) -> Tensor:
     """Return noise in [-1, 1] minus its mean by shares over the copies of one channel."""
     drawn = torch.from_numpy(growth.rng.uniform(-1.0, 1.0, tuple(value.shape)))
@@ -139,9 +136,10 @@ def _balanced(columns: Spread, value: Tensor, growth: Growth) -> Tensor:
 
 def _distinct(spread: Spread, growth: Growth) -> tuple[Tensor, int]:
     """Number the new channels so that twins share a number; return the numbers and their count."""
-    rank = spread.rank[spread.new]
-    order = (rank + 1) // 2 if growth.twins else rank
-    keys = np.stack([spread.index[spread.new], order])
+    count = int(spread.new.sum())
+    if not growth.twins:
+        return torch.arange(count), count
+    keys = np.stack([spread.index[spread.new], (spread.rank[spread.new] + 1) // 2])
     distinct, places = np.unique(keys, axis=1, return_inverse=True)
     return torch.from_numpy(places.reshape(-1)), distinct.shape[1]
 
@@ -150,30 +148,17 @@ def _along_columns(factors: np.ndarray, like: Tensor) -> Tensor:
     return torch.from_numpy(factors).reshape(1, -1, *[1] * (like.ndim - 2))
 
 
-def _move_slot(
-    slot: str,
-    values: dict[str, Tensor],
-    name: str,
-    shape: torch.Size,
-    rows: Spread | None,
-    columns: Spread | None,
-) -> None:
-    """Map one optimizer slot of one parameter in place, by the rule dual to the parameter's."""
-    old = values[name]
-    if old.ndim == 0:
-        return
-    if old.shape != shape:  # a factored moment has no rows and columns to map: it starts anew
-        del values[name]
-        return
-    value = old.double()
+def _mapped(slot: Tensor, rows: Spread | None, columns: Spread | None, is_squared: bool) -> Tensor:
+    """Return an optimizer slot after the change, by the rule dual to its parameter's."""
+    value = slot.double()
     if columns is not None:
         value = value[:, torch.from_numpy(columns.index)]
         value = value * _along_columns(1.0 - columns.new, value)
     if rows is not None:
-        factors = rows.share**2 if slot in _SQUARED else rows.share
+        factors = rows.share**2 if is_squared else rows.share
         value = value[torch.from_numpy(rows.index)]
         value = value * torch.from_numpy(factors).reshape(-1, *[1] * (value.ndim - 1))
-    values[name] = value.to(old.dtype)
+    return value.to(slot.dtype)
 
 
 def _he(_: Tensor, shape: tuple[int, ...], growth: Growth) -> Tensor:
@@ -193,7 +178,7 @@ def _mean(old: Tensor, shape: tuple[int, ...], __: Growth) -> Tensor:
     return old.mean().expand(shape)
 
 
-_FRESH: Mapping[tuple[str, str], Callable[[Tensor, tuple[int, ...], Growth], Tensor]] = {
+_FRESH: Mapping[tuple[str, str], _Fresh] = {
     ("conv", "weight"): _he,
     ("linear", "weight"): _he,
     ("depthwise", "weight"): _he,

@@ -8,8 +8,9 @@ from typing import final
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph
 from evonas.morph.channels import Channels, Group
+from evonas.morph.insertion import graph_of
 from evonas.morph.mutation import Mutation
-from evonas.morph.naming import instances, site, split_target
+from evonas.morph.naming import instances, site
 
 
 @final
@@ -36,8 +37,7 @@ class Choice:
         Raises:
             EditError: if there is no such layer or part, or a mirrored one cannot change.
         """
-        name, layer = split_target(edit.targets[0])
-        graph = graph_of(genome, name)
+        name, graph, layer = graph_of(genome, edit.targets[0])
         channels = Channels.of(graph)
         return cls(name, graph, channels, tuple(_mirrored(graph, channels, layer, edit)))
 
@@ -92,19 +92,6 @@ def first_applicable(mutation: Mutation, genome: Genome, edits: Iterable[Edit]) 
             continue
         return edit
     return None
-
-
-def graph_of(genome: Genome, name: str) -> LayerGraph:
-    """Return a layer graph of a genome by name.
-
-    Raises:
-        EditError: if the genome has none of this name.
-    """
-    try:
-        return genome.architecture[name]
-    except KeyError:
-        known = ", ".join(sorted(genome.architecture))
-        raise EditError(f"the genome has no graph {name!r} (it has: {known})") from None
 
 
 def _mirrored(graph: LayerGraph, channels: Channels, layer: str, edit: Edit) -> Iterator[Group]:

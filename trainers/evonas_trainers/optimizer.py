@@ -17,43 +17,32 @@ from evonas import devices
 from evonas.errors import ConfigError
 from evonas.state import State
 
+ScheduleName = Literal["constant", "anneal", "cosine", "sgdr"]
 
-@final
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How the learning rate goes over the epochs of one training.
 
-    Attributes:
+def schedule(name: ScheduleName, epoch: float, epochs: int, cycle: float, growth: float) -> float:
+    """Return the share of the full learning rate after `epoch` of `epochs`, fractions included.
+
+    Args:
         name: `constant`; `anneal`, in a line to 0; `cosine`, half a wave to 0; `sgdr`, such waves
             again and again.
-        period: Epochs of the first wave of `sgdr`.
-        growth: How many times longer each wave of `sgdr` is than the one before.
+        epoch: Where the training is.
+        epochs: Where it ends.
+        cycle: Epochs of the first wave of `sgdr`.
+        growth: How many times longer each wave of `sgdr` is than the one before, at least 1.
     """
-
-    name: Literal["constant", "anneal", "cosine", "sgdr"] = "constant"
-    period: float = 1.0
-    growth: float = 2.0
-
-    def __post_init__(self) -> None:
-        if self.period <= 0 or self.growth < 1:
-            raise ConfigError(
-                f"sgdr needs period > 0 and growth >= 1, given {self.period!r} and {self.growth!r}"
-            )
-
-    def factor(self, epoch: float, epochs: int) -> float:
-        """Return the share of the full rate after `epoch` epochs, fractions included."""
-        match self.name:
-            case "constant":
-                return 1.0
-            case "anneal":
-                return 1 - epoch / epochs
-            case "cosine":
-                return _wave(epoch / epochs)
-            case "sgdr":
-                start, length = 0.0, self.period
-                while epoch >= start + length:
-                    start, length = start + length, length * self.growth
-                return _wave((epoch - start) / length)
+    match name:
+        case "constant":
+            return 1.0
+        case "anneal":
+            return 1 - epoch / epochs
+        case "cosine":
+            return _wave(epoch / epochs)
+        case "sgdr":
+            start = 0.0
+            while epoch >= start + cycle:
+                start, cycle = start + cycle, cycle * growth
+            return _wave((epoch - start) / cycle)
 
 
 @final

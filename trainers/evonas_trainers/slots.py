@@ -85,6 +85,7 @@ class Distillation(ABC):
         paper: Title, authors, year, link.
     """
 
+    group: ClassVar[str] = "evonas.distillation"
     paper: ClassVar[str]
 
     @abstractmethod
@@ -144,6 +145,7 @@ class Pruning(ABC):
         paper: Title, authors, year, link.
     """
 
+    group: ClassVar[str] = "evonas.pruning"
     paper: ClassVar[str]
 
     @abstractmethod
@@ -169,6 +171,7 @@ class Curriculum(ABC):
         paper: Title, authors, year, link.
     """
 
+    group: ClassVar[str] = "evonas.curriculum"
     paper: ClassVar[str]
 
     @abstractmethod

@@ -27,7 +27,7 @@ class Labelled:
 
     Attributes:
         inputs: (samples, features), (samples, height, width), (samples, channels, height, width)
-            or, with 1, 3 or 4 channels, (samples, height, width, channels).
+            or, with 1 or 3 channels, (samples, height, width, channels).
         labels: (samples,).
         classes: Number of classes, if the source says so.
     """
@@ -82,7 +82,7 @@ def _existing(text: str) -> Path:
 def _digits() -> Source:
     from sklearn.datasets import load_digits  # noqa: PLC0415 - slow, and of use once a search
 
-    inputs, labels = load_digits(return_X_y=True)
+    inputs, labels = map(np.asarray, load_digits(return_X_y=True))
     return Source(Labelled(inputs.astype(np.uint8).reshape(-1, 8, 8), labels, 10))
 
 
@@ -137,7 +137,7 @@ def _download(name: str, root: Path) -> Source:
 
 def _npz(path: Path) -> Source:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigError(f"{str(path)!r} is no readable .npz file ({error})") from error

@@ -1,0 +1,297 @@
+"""Training and judging classifiers on labelled data: one loop, with three slots.
+
+The loop is the usual one: shuffled batches, augmentation, cross-entropy, SGD or AdamW. What is less
+usual: the data live on the device and are augmented there in whole batches; pictures and weights
+are channels-last; a child goes on with its parent's momentum; batch-norm statistics are measured
+anew before the model is judged, because those that training leaves behind lag after an edit.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Literal, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from evonas import devices, seeds
+from evonas.errors import ConfigError
+from evonas.morph.calibrate import reestimate
+from evonas.networks import Signature, Signatures
+from evonas.state import State
+from evonas.trainer import Context, Stopped, Trained, Trainer
+from evonas_trainers import data as labelled, sources
+from evonas_trainers.augment import Augment, normalise
+from evonas_trainers.evaluation import judge, logits
+from evonas_trainers.optimizer import OptimizerSettings, ScheduleName, inherit, schedule
+from evonas_trainers.reference_network import reference_network
+from evonas_trainers.slots import (
+    Batch,
+    Course,
+    Curriculum,
+    Distillation,
+    Distiller,
+    Pruner,
+    Pruning,
+    cut,
+)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Supervised(Trainer):
+    """Classification. Reports `error` and `accuracy` (shares of 1) and `loss` (nats) on validation.
+
+    Attributes:
+        data: See `evonas_trainers.sources.read`.
+        root: Folder for downloaded data.
+        size: Height and width of the pictures of an image folder.
+        valid_ratio: Share of the training data that selection judges by.
+        test_ratio: Share that is set aside where the data have no test data of their own.
+        train_samples: Train on so many at most.
+        epochs: Passes over the training data, or over what the curriculum makes of them.
+        batch_size: Largest batch; see `evonas_trainers.slots.cut`.
+        optimizer: And its settings.
+        schedule: See `evonas_trainers.optimizer.schedule`, as for the next two.
+        cycle: Epochs of the first cycle of `sgdr`.
+        cycle_growth: Of the cycles of `sgdr`.
+        inherit_optimizer: Whether a child goes on with mapped momentum or starts without any.
+        augment: What is done to training inputs.
+        label_smoothing: Probability that is spread over all classes.
+        max_norm: Gradients are scaled down to this norm; 0 for never.
+        calibration_samples: So many training inputs, as they are, give the batch-norm statistics.
+        pruning: Makes parts of the model superfluous.
+        distillation: Learns from other networks.
+        curriculum: Chooses which samples come when; None for all, shuffled.
+    """
+
+    paper: ClassVar[str] = "Supervised classification by stochastic gradient descent"
+    accepts: ClassVar[type] = nn.Module
+    metrics: ClassVar[Mapping[str, str]] = {"error": "min", "loss": "min", "accuracy": "max"}
+
+    data: str
+    root: str = "data"
+    size: int = 32
+    valid_ratio: float = 0.2
+    test_ratio: float = 0.2
+    train_samples: int | None = None
+    epochs: int = 2
+    batch_size: int = 64
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    schedule: ScheduleName = "constant"
+    cycle: float = 1.0
+    cycle_growth: float = 2.0
+    inherit_optimizer: Literal["map", "reset"] = "map"
+    augment: Augment = field(default_factory=Augment)
+    label_smoothing: float = 0.0
+    max_norm: float = 0.0
+    calibration_samples: int = 512
+    pruning: Pruning | None = None
+    distillation: Distillation | None = None
+    curriculum: Curriculum | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "size", "train_samples", "cycle", "cycle_growth"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value!r}, should be 1 or more")
+        for name in ("valid_ratio", "test_ratio", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}, should be 0 to 1")
+
+    def prepare(self, seed: int) -> Mapping[str, Tensor]:
+        """Read and split the data; let the slots add what they need."""
+        source = sources.read(self.data, Path(self.root), self.size)
+        split = labelled.Split(
+            valid_ratio=self.valid_ratio,
+            test_ratio=self.test_ratio,
+            train_samples=self.train_samples,
+        )
+        prepared = labelled.prepare(self.data, source, split, seed)
+        self.augment.check(prepared["train_x"].shape[1:])
+
+        def teach(epochs: int) -> Tensor:
+            return self._teach(prepared, epochs, seeds.integer(seed, "teach"))
+
+        found = dict(prepared)
+        for slot in (self.distillation, self.curriculum):
+            if slot is not None:
+                made = slot.prepare(prepared, teach)
+                assert not made.keys() & found.keys(), "a slot's tensors have names of their own"
+                found |= made
+        return found
+
+    def _teach(self, prepared: Mapping[str, Tensor], epochs: int, seed: int) -> Tensor:
+        """Do what `evonas_trainers.slots.Teach` promises."""
+        device = devices.best()
+        with devices.seeded(seed, device):
+            model = reference_network(self.signatures(prepared)["net"]).to(device)
+        trainer = replace(
+            self, epochs=epochs, schedule="cosine", pruning=None, distillation=None, curriculum=None
+        )
+        context = Context(device, torch.float32, seed, prepared, None, lambda *_, **__: None)
+        trainer.train(model, context)
+        there = _on(device, prepared)
+        return logits(model, there["train_x"], there).cpu()
+
+    def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
+        """Return the one network `net`, from an input to a number for each class."""
+        shape = tuple(prepared["train_x"].shape[1:])
+        return {"net": Signature(shape, (int(prepared["classes"]),))}
+
+    def train(self, model: nn.Module, context: Context) -> Trained:
+        """Train for some epochs, reporting after each."""
+        model.to(memory_format=torch.channels_last)
+        samples, stopped, metrics = 0, False, dict[str, float]()
+        with devices.seeded(seeds.integer(context.seed, "layers"), context.device):
+            run = self._begin(model, context)
+            try:
+                for epoch in range(self.epochs):
+                    loss, seen = self._epoch(run, epoch)
+                    samples += seen
+                    metrics = self._judge(run)
+                    context.report(epoch + 1, **metrics, train_loss=loss)
+            except Stopped:
+                stopped = True
+            if run.pruner is not None:
+                run.pruner.finish(run.optimizer)
+                metrics = self._judge(run)
+        return Trained(metrics, samples, State.of(model, run.optimizer), stopped)
+
+    def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
+        """Judge the model as it is on the test data."""
+        model.to(memory_format=torch.channels_last)
+        return judge(model, _on(context.device, context.prepared), "test")
+
+    def _begin(self, model: nn.Module, context: Context) -> "_Run":
+        """Make what one training needs, in the order that `evonas_trainers.slots` promises."""
+        data = _on(context.device, context.prepared)
+        shuffle = torch.Generator().manual_seed(seeds.integer(context.seed, "shuffle"))
+        draws = torch.Generator(context.device)
+        draws.manual_seed(seeds.integer(context.seed, "augment"))
+        distiller = self.distillation and self.distillation.start(model, data, draws)
+        pruner = self.pruning and self.pruning.start(model, draws)
+        course = (
+            _Shuffled(len(data["train_y"]), self.batch_size, shuffle)
+            if self.curriculum is None
+            else self.curriculum.start(data, self.epochs, self.batch_size, shuffle)
+        )
+        companions = [slot.companion for slot in (distiller, pruner) if slot is not None]
+        optimizer = self.optimizer.build([model, *companions], context.device)
+        if context.inherited is not None and self.inherit_optimizer == "map":
+            inherit(context.inherited, model, optimizer)
+        return _Run(
+            model=model,
+            context=context,
+            data=data,
+            optimizer=optimizer,
+            distiller=distiller,
+            pruner=pruner,
+            course=course,
+            draws=draws,
+            shares=seeds.stream(context.seed, "mixup"),
+        )
+
+    def _epoch(self, run: "_Run", epoch: int) -> tuple[float, int]:
+        """Train for one epoch; return the mean loss and the number of samples."""
+        batches = run.course.batches(epoch, run.model)
+        total = torch.zeros((), device=run.context.device)
+        run.model.train()
+        for step, rows in enumerate(batches):
+            now = epoch + step / len(batches)
+            progress = now / self.epochs
+            self._set_rate(run.optimizer, now)
+            batch = self.augment.batch(run.data, rows, run.draws, run.shares)
+            with run.context.autocast():
+                loss = self._loss(run, batch, progress)
+            run.optimizer.zero_grad()
+            loss.backward()
+            if self.max_norm:
+                clip_grad_norm_(run.parameters, self.max_norm)
+            if run.pruner is not None:
+                run.pruner.before_step(run.optimizer, progress)
+            run.optimizer.step()
+            if run.pruner is not None:
+                run.pruner.after_step(run.optimizer, progress)
+            total += loss.detach()
+        mean = total.item() / len(batches)
+        if not math.isfinite(mean):
+            raise FloatingPointError(f"the training loss is {mean} in epoch {epoch + 1}")
+        return mean, sum(len(rows) for rows in batches)
+
+    def _set_rate(self, optimizer: Optimizer, epoch: float) -> None:
+        factor = schedule(self.schedule, epoch, self.epochs, self.cycle, self.cycle_growth)
+        for group in optimizer.param_groups:
+            group["lr"] = self.optimizer.lr * factor
+
+    def _loss(self, run: "_Run", batch: Batch, progress: float) -> Tensor:
+        """Run the model on a batch; the slots, where there are any, have their say."""
+
+        def criterion(outputs: Tensor) -> Tensor:
+            outputs = outputs.float()
+            task = _task_loss(outputs, batch, self.label_smoothing)
+            if run.distiller is None:
+                return task
+            return run.distiller.loss(outputs, batch, task, progress)
+
+        if run.pruner is None:
+            return criterion(run.model(batch.inputs))
+        return run.pruner.loss(batch.inputs, criterion)
+
+    def _judge(self, run: "_Run") -> dict[str, float]:
+        """Measure batch-norm statistics anew; judge on the validation data."""
+        inputs = run.data["train_x"][: self.calibration_samples]
+        batches = cut(torch.arange(len(inputs)), self.batch_size)
+        reestimate(run.model, (normalise(inputs[rows], run.data) for rows in batches))
+        return judge(run.model, run.data, "valid")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """One training under way: what `_begin` made."""
+
+    model: nn.Module
+    context: Context
+    data: Mapping[str, Tensor]
+    optimizer: Optimizer
+    distiller: Distiller | None
+    pruner: Pruner | None
+    course: Course
+    draws: torch.Generator
+    shares: seeds.Rng
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All that the optimizer moves."""
+        return [tensor for group in self.optimizer.param_groups for tensor in group["params"]]
+
+
+@final
+@dataclass(frozen=True)
+class _Shuffled(Course):
+    """Every sample once an epoch, in a new random order."""
+
+    samples: int
+    batch_size: int
+    generator: torch.Generator
+
+    def batches(self, epoch: int, model: nn.Module) -> Sequence[Tensor]:  # noqa: ARG002 - a contract
+        return cut(torch.randperm(self.samples, generator=self.generator), self.batch_size)
+
+
+def _task_loss(outputs: Tensor, batch: Batch, smoothing: float) -> Tensor:
+    """Return the cross-entropy against the labels, which mixup mixes as it mixes the inputs."""
+    own = F.cross_entropy(outputs, batch.targets, label_smoothing=smoothing)
+    if batch.share == 1:
+        return own
+    others = F.cross_entropy(outputs, batch.targets.flip(0), label_smoothing=smoothing)
+    return batch.share * own + (1 - batch.share) * others
+
+
+def _on(device: torch.device, prepared: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.to(device) for name, tensor in prepared.items()}
