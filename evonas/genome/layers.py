@@ -156,7 +156,14 @@ class LayerGraph:
         for node_id, readers in self.consumers.items():
             if not readers and node_id != self.output.id:
                 raise EditError(f"layer {node_id!r} reaches no output")
+        for block in self.mirrors[1:]:
+            if self._locals(block) != self._locals(self.mirrors[0]):
+                raise EditError(f"blocks {self.mirrors[0]!r} and {block!r} are mirrored and differ")
         _ = self.shapes
+
+    def _locals(self, block: str) -> frozenset[tuple[str, str]]:
+        """Return the layers of a block by what they are called inside it."""
+        return frozenset((node.local, node.op) for node in self.nodes if node.block == block)
 
     @cached_property
     def key(self) -> str:
