@@ -156,14 +156,17 @@ class LayerGraph:
         for node_id, readers in self.consumers.items():
             if not readers and node_id != self.output.id:
                 raise EditError(f"layer {node_id!r} reaches no output")
-        for block in self.mirrors[1:]:
-            if self._locals(block) != self._locals(self.mirrors[0]):
-                raise EditError(f"blocks {self.mirrors[0]!r} and {block!r} are mirrored and differ")
+        self._check_mirrors()
         _ = self.shapes
 
-    def _locals(self, block: str) -> frozenset[tuple[str, str]]:
-        """Return the layers of a block by what they are called inside it."""
-        return frozenset((node.local, node.op) for node in self.nodes if node.block == block)
+    def _check_mirrors(self) -> None:
+        """Check that mirrored blocks have the same layers, in whichever order."""
+        for node in self.nodes:
+            if node.block in self.mirrors:
+                for block in self.mirrors:
+                    twin = self.by_id.get(f"{block}.{node.local}")
+                    if twin is None or twin.op != node.op:
+                        raise EditError(f"block {block!r} has no mirror image of {node.id!r}")
 
     @cached_property
     def key(self) -> str:

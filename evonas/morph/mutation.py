@@ -18,7 +18,7 @@ class Mutation(ABC):
     Attributes:
         exact: Whether the child computes what its parent computed (1e-9 in float64).
         exact_in_training: The same with batch statistics.
-        alive: Whether every new parameter has moved after two steps of training.
+        alive: Whether every new parameter moves by the second step of training.
         source: The publication the operator comes from.
     """
 

@@ -49,7 +49,7 @@ def test_a_branched_network_computes_the_same_function(
         assert (before - after).abs().max() < 1e-9 * (1 + before.abs().max())
 
 
-def test_batch_norm_and_activation_are_split_with_their_layer(trained: Train):
+def test_batch_norm_and_activation_are_split_with_their_layer():
     genome = plain()
     edit = genome.edit("branch", "net/a")
     child = Branch().apply(genome, edit)

@@ -35,12 +35,14 @@ class Halve(Mutation):
     source: ClassVar[str] = "a test"
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        del rng
         return genome.edit("halve", "settings/lr")
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         return genome.with_settings({"lr": genome.settings["lr"] / 2}).with_edit(edit)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        del before, after, edit, rng
         return state
 
 
