@@ -103,6 +103,7 @@ class _Search:
             if number in self.outcomes:
                 self._advance()
             else:
+                self.view.born(number, birth)
                 self._submit(number)
         self.view.resumed(self.history)
         while True:

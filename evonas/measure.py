@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from evonas.networks import Signatures, named
@@ -55,6 +54,8 @@ def latency(
         seconds: How long to repeat each network, after a warm-up.
     """
     model.to(device).to(memory_format=torch.channels_last)
+    from torch.utils.benchmark import Timer  # noqa: PLC0415 - it looks for a compiler, loudly
+
     total = 0.0
     with evaluating(model):
         for net, inputs in _networks(model, signatures):
@@ -68,7 +69,7 @@ def peak_memory(model: nn.Module, signatures: Signatures, device: torch.device) 
 
     Every tensor that an operation returns is counted from its making until Python frees it, input
     included: what eager execution holds. The kernels' scratch space and the allocator's rounding
-    are left out, so the number is the same in every run and on every device, meta included.
+    are left out, so the number is the same in every run.
     """
     model.to(device)
     peak = 0

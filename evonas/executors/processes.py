@@ -72,7 +72,7 @@ class Processes(Executor):
         workers = places() if self.workers == "auto" else self.workers
         if self.start_method == "forkserver":
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload([Worker.__module__, evaluate.__module__])
+            context.set_forkserver_preload([Worker.__module__, *_homes(evaluate)])
         else:
             context = multiprocessing.get_context("spawn")
         return _ProcessPool(context, evaluate, listener, workers, self.memory)
@@ -138,6 +138,13 @@ class _ProcessPool(Pool):
                     memory=self._memory,
                 )
             )
+
+
+def _homes(evaluate: Evaluate) -> list[str]:
+    """Return the modules that a worker needs to unpickle the evaluation and its parts."""
+    parts = getattr(evaluate, "__dict__", {}).values()
+    homes = {evaluate.__module__, *(type(part).__module__ for part in parts)}
+    return sorted(homes - {"__main__"})  # a script is not the server's to run
 
 
 def _kill(running: list[Worker]) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from evonas.genome import Genome
-from evonas.networks import Signatures
+from evonas.networks import Signatures, named
 
 Batches = Mapping[str, list[Tensor]]
 """Batches of inputs, or the outputs for them, by the name of the network."""
@@ -43,10 +43,7 @@ class Winner:
 
     def networks(self, model: nn.Module | None = None) -> Mapping[str, nn.Module]:
         """Return the networks of the candidate, or of a `model` built like it, by name."""
-        whole = self.model if model is None else model
-        if len(self.signatures) == 1:
-            return dict.fromkeys(self.signatures, whole)
-        return {name: whole.get_submodule(name) for name in self.signatures}
+        return named(self.model if model is None else model, self.signatures)
 
     def places(self, to: Path) -> Mapping[str, Path]:
         """Return a file for each network where a format holds one: `to`, or `to-NAME`."""

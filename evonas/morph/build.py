@@ -51,7 +51,7 @@ def layer(
     if generator is not None:
         module = module.double()
     for part in module.modules():
-        if isinstance(part, nn.Conv2d | nn.Linear):
+        if isinstance(part, nn.Conv2d | nn.Linear) and not part.weight.is_meta:
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=generator)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
