@@ -75,7 +75,7 @@ class Writer:
             self._tries(self._write_progress)
 
     def close(self, front: Sequence[int], load: LoadModel | None) -> None:
-        """Try everything that waits once more, mark the front, then log its models, which is slow."""
+        """Try all that waits once more, mark the front, then log its models, which is slow."""
         if 0 not in self._individuals:
             self.tally.is_closed = True
             return
