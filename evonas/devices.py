@@ -22,7 +22,7 @@ def precision(name: Precision, device: torch.device) -> torch.dtype:
     """Return the dtype for `torch.autocast`; "auto" is bfloat16 where the hardware computes in it.
 
     A CPU without such instructions runs bfloat16 2.7 times slower than float32; with them it was
-    measured 1.4 to 1.7 times faster. `benchmarks/training_speed.py` repeats both and compares errors.
+    measured 1.4 to 1.7 times faster. `benchmarks/training_speed.py` repeats both.
     """
     if name != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]

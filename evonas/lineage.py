@@ -21,7 +21,7 @@ WEIGHTS = "weights"
 DONOR = "donor"
 
 
-def lineage_of(
+def family_tree(
     individuals: Iterable[Individual], objectives: Sequence[Objective], front: Collection[int] = ()
 ) -> "nx.DiGraph[int]":
     """Return the lineage as a graph from parents to children.

@@ -69,7 +69,7 @@ def peak_memory(model: nn.Module, signatures: Signatures, device: torch.device) 
 
     Every tensor that an operation returns is counted from its making until Python frees it, input
     included: what eager execution holds. The kernels' scratch space and the allocator's rounding
-    are left out, so the number is the same in every run and on every device, meta included.
+    are left out, so the number is the same in every run.
     """
     model.to(device)
     peak = 0

@@ -156,6 +156,12 @@ class LayerGraph:
         for node_id, readers in self.consumers.items():
             if not readers and node_id != self.output.id:
                 raise EditError(f"layer {node_id!r} reaches no output")
+        blocks = [{node.local for node in self.nodes if node.block == one} for one in self.mirrors]
+        for block, layers in zip(self.mirrors, blocks, strict=True):
+            if unlike := sorted(layers ^ blocks[0]):
+                raise EditError(
+                    f"block {block!r} mirrors {self.mirrors[0]!r} but for {unlike[0]!r}"
+                )
         _ = self.shapes
 
     @cached_property

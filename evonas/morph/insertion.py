@@ -74,10 +74,11 @@ def proposed(
     if target is None:
         return None
     graph, node = first(genome, target)
+    sizes = [graph.shapes[twin][1:] for twin in instances(graph, site(graph, node))]
     acts = (other.params["kind"] for other in graph.nodes if other.op == "act")
     args: dict[str, Any] = {"kind": node.params.get("kind", next(acts, "relu"))}
-    if len(graph.shapes[node.id]) == 3:
-        seen = [size for size in kernels if size // 2 < min(graph.shapes[node.id][1:])]
+    if sizes[0]:
+        seen = [size for size in kernels if size // 2 < min(map(min, sizes))]
         args["kernel"] = [drawn(seen, rng) or 1] * 2
     return genome.edit(operator, target, **args)
 

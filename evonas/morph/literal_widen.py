@@ -33,6 +33,7 @@ class LiteralWiden(Mutation):
 
     Attributes:
         noise: The largest relative noise on the outgoing weights of copies.
+        max_width: Channels that a group may have.
     """
 
     exact: ClassVar[bool] = False
@@ -40,10 +41,12 @@ class LiteralWiden(Mutation):
     source: ClassVar[str] = "EENA, Zhu et al. 2019, https://arxiv.org/abs/1905.07320"
 
     noise: float = 0.05
+    max_width: int = 4096
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw a group of channels."""
-        edit = WidenCopies(ratios=(1.0,), share=0.5).propose(genome, rng)
+        copies = WidenCopies(ratios=(1.0,), share=0.5, max_width=self.max_width)
+        edit = copies.propose(genome, rng)
         return edit and replace(
             edit, operator="eena-widen", args={**edit.args, "noise": self.noise}
         )

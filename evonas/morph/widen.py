@@ -31,6 +31,7 @@ class Widen(Mutation):
 
     Attributes:
         ratios: The new channels, relative to the present ones, are one of these.
+        max_width: Channels that a group may have.
     """
 
     exact: ClassVar[bool] = True
@@ -38,12 +39,13 @@ class Widen(Mutation):
     source: ClassVar[str] = "Yuan et al. 2023, arXiv 2306.12700"
 
     ratios: tuple[float, ...] = (0.25, 0.5, 1.0)
+    max_width: int = 4096
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw a group of channels and a ratio."""
         edits = (
             genome.edit("widen", target, part=part, channels=max(2, 2 * round(ratio * size / 2)))
-            for target, part, size, ratio in _draws(genome, self.ratios, rng)
+            for target, part, size, ratio in _draws(genome, self.ratios, self.max_width, rng)
         )
         return first_applicable(self, genome, edits)
 
@@ -72,6 +74,7 @@ class WidenCopies(Mutation):
         ratios: The new channels, relative to the present ones, are one of these.
         share: The part of the outgoing weight that the first of two copies gets.
         noise: Relative noise on outgoing weights, zero in sum over the copies of one channel.
+        max_width: Channels that a group may have.
     """
 
     exact: ClassVar[bool] = True
@@ -81,6 +84,7 @@ class WidenCopies(Mutation):
     ratios: tuple[float, ...] = (0.25, 0.5, 1.0)
     share: float = 0.6
     noise: float = 0.0
+    max_width: int = 4096
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw a group of channels and a ratio."""
@@ -89,7 +93,7 @@ class WidenCopies(Mutation):
             genome.edit(
                 "widen-copies", target, part=part, channels=max(1, round(ratio * size)), **how
             )
-            for target, part, size, ratio in _draws(genome, self.ratios, rng)
+            for target, part, size, ratio in _draws(genome, self.ratios, self.max_width, rng)
         )
         return first_applicable(self, genome, edits)
 
@@ -111,12 +115,14 @@ class WidenCopies(Mutation):
 
 
 def _draws(
-    genome: Genome, ratios: tuple[float, ...], rng: Rng
+    genome: Genome, ratios: tuple[float, ...], max_width: int, rng: Rng
 ) -> Iterator[tuple[str, int, int, float]]:
     """Yield the resizable groups (target, part, size) in random order, each with a ratio."""
     groups = resizable(genome)
     for number in rng.permutation(len(groups)):
-        yield *groups[number], float(rng.choice(ratios))
+        ratio = float(rng.choice(ratios))
+        if round(groups[number][2] * (1.0 + ratio)) <= max_width:
+            yield *groups[number], ratio
 
 
 def _applied(genome: Genome, edit: Edit) -> Genome:

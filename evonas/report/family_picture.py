@@ -1,5 +1,6 @@
 """The family tree as a picture: generations from left to right, lines of weights, donors dashed."""
 
+import math
 from pathlib import Path
 
 import networkx as nx
@@ -16,7 +17,7 @@ Places = dict[int, tuple[float, float]]
 
 
 def to_png(tree: "nx.DiGraph[int]", path: Path) -> None:
-    """Draw the tree; colour is the first objective, a ring marks the front, a cross a failure."""
+    """Draw the tree; colour is the first objective, a cross has none, a ring marks the front."""
     places = _places(tree)
     depth = max((x for x, _ in places.values()), default=0.0)
     leaves = max((y for _, y in places.values()), default=0.0)
@@ -32,8 +33,9 @@ def to_png(tree: "nx.DiGraph[int]", path: Path) -> None:
     _individuals(tree, places, figure, axes)
     axes.set_xlabel("generation")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.invert_yaxis()
     axes.set_yticks([])
-    axes.margins(x=0.08, y=0.08)
+    axes.margins(x=0.08, y=1.0 / (leaves + 2.0))
     axes.spines[["left", "right", "top"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", bbox_inches="tight")
@@ -65,14 +67,15 @@ def _individuals(tree: "nx.DiGraph[int]", places: Places, figure: Figure, axes: 
     values = {
         number: metrics[objective]
         for number, metrics in tree.nodes(data="metrics")
-        if objective in metrics
+        if math.isfinite(metrics.get(objective, math.nan))
     }
     rest = [number for number in tree if number not in values]
     front = [number for number, member in tree.nodes(data="front") if member]
     if values:
         x, y = zip(*(places[number] for number in values), strict=True)
         dots = axes.scatter(x, y, c=list(values.values()), s=45, cmap="viridis", zorder=2)
-        figure.colorbar(dots, ax=axes, label=objective, shrink=0.8)
+        length = min(0.8, 3.0 / figure.get_figheight())
+        figure.colorbar(dots, ax=axes, label=objective, shrink=length, anchor=(0.0, 1.0), aspect=15)
     if rest:
         x, y = zip(*(places[number] for number in rest), strict=True)
         axes.scatter(x, y, c="0.4", marker="x", s=30, zorder=2)
@@ -80,6 +83,4 @@ def _individuals(tree: "nx.DiGraph[int]", places: Places, figure: Figure, axes: 
         x, y = zip(*(places[number] for number in front), strict=True)
         axes.scatter(x, y, s=120, facecolors="none", edgecolors="crimson", zorder=3)
     for number, place in places.items():
-        axes.annotate(
-            str(number), place, (0, 6), textcoords="offset points", fontsize=6, ha="center"
-        )
+        axes.annotate(str(number), place, (7, -2), textcoords="offset points", fontsize=6)

@@ -40,8 +40,8 @@ def history_from_mlflow(uri: str, experiment: str, name: str) -> History:
 
 
 def _candidates(client: MlflowClient, experiment: str, name: str) -> Mapping[int, Run]:
-    quoted = name.replace("'", "''")
-    search = next(mlflow_store.runs_where(client, experiment, f"tags.`{NAME}` = '{quoted}'"), None)
+    searches = mlflow_store.runs_where(client, experiment, f"tags.`{NAME}` != ''")
+    search = next((run for run in searches if run.data.tags[NAME] == name), None)
     if search is None:
         raise StoreError(f"MLflow has no search {name!r}")
     same_search = f"tags.`{SEARCH}` = '{search.data.tags[SEARCH]}'"

@@ -137,7 +137,7 @@ def _log_batches(
     """Log with one call, or a few where MLflow's limits on a batch ask for it."""
     start = run.info.start_time
     metrics = _parts(
-        (Metric(_key(p.name), p.value, start + rank, p.step) for rank, p in enumerate(points)),
+        (Metric(_key(p.name), p.value, start + p.is_final, p.step) for p in points),
         _METRICS_A_BATCH,
     )
     values = _parts((Param(_key(name), text) for name, text in params.items()), _PARAMS_A_BATCH)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 
 _PAGE = 1_000
@@ -20,9 +21,7 @@ def open_client(uri: str) -> MlflowClient:
     if database is not None and not database.exists():
         database.parent.mkdir(parents=True, exist_ok=True)
         _create(database)
-    # The first connection migrates the store and says so on the terminal, line by line.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    _silence()
     return MlflowClient(uri)
 
 
@@ -64,6 +63,13 @@ def runs_where(client: MlflowClient, experiment: str, condition: str) -> Iterato
         token = page.token
         if not token:
             return
+
+
+def _silence() -> None:
+    """Keep MLflow's migrations, warnings about versions and progress bars off the terminal."""
+    for name in ("mlflow.store.db.utils", "mlflow.utils.requirements_utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
 
 
 def _create(database: Path) -> None:

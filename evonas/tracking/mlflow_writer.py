@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -146,9 +147,12 @@ class Writer:
         if not isinstance(one.outcome, Evaluation):
             return
         for objective in self.search.objectives:
-            loss = min(objective.loss(one.outcome), self._best.get(objective.name, float("inf")))
-            self._best[objective.name] = loss
-            value = loss if objective.direction == "min" else -loss
+            loss, best = objective.loss(one.outcome), self._best.get(objective.name)
+            if not math.isfinite(loss):
+                continue
+            best = loss if best is None else min(best, loss)
+            self._best[objective.name] = best
+            value = best if objective.direction == "min" else -best
             self._progress.append(Point(f"best.{objective.name}", value, one.number))
 
 

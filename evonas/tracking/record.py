@@ -20,11 +20,12 @@ LONGEST_VALUE = 6_000
 @final
 @dataclass(frozen=True)
 class Point:
-    """One value of one metric at one step."""
+    """One value of one metric at one step; a final one comes after the curve's at this step."""
 
     name: str
     value: float
     step: int
+    is_final: bool = False
 
 
 @final
@@ -120,7 +121,7 @@ def _points(one: Individual, line: Cost) -> Iterator[Point]:
         for step, metrics in outcome.curve:
             last = max(last, step)
             yield from (Point(name, value, step) for name, value in metrics.items())
-        yield from (Point(name, value, last) for name, value in outcome.metrics.items())
+        yield from (Point(name, value, last, True) for name, value in outcome.metrics.items())
     for name, cost in (("cost", outcome.cost), ("line_cost", line)):
         yield from (Point(f"{name}.{unit}", value, last) for unit, value in vars(cost).items())
 

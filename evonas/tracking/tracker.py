@@ -67,9 +67,9 @@ class Tracker(ABC):
 
 
 def track(
+    tracker: Tracker,
     search: SearchInfo,
     history: Iterable[Individual],
-    tracker: Tracker,
     front: Sequence[int],
     timeout: float,
 ) -> str:

@@ -122,14 +122,29 @@ def test_old_parents_are_forgotten() -> None:
 def test_every_generation_has_controls_of_its_most_used_parents() -> None:
     population, controls = 10, 2
     asked = question(space=OneMax(width=100))
-    history = search(Eena(population=population, controls=controls), 200, asked)
-    for start in range(population, 200, population):
-        born = list(history)[start : start + population]
-        places = [one.number - start for one in born if one.birth.operator == "control"]
-        assert set(places) <= set(range(controls))
-    cloned = [one.birth.parents[0] for one in history if one.birth.operator == "control"]
-    assert len(cloned) >= 15
-    assert len(set(cloned)) == len(cloned)
+    history = search(Eena(population=population, controls=controls), 200, asked, lookahead=4)
+    cloned: list[int] = []
+    for number in range(population, 200):
+        start = number - number % population
+        expected = _most_used(list(history)[max(1, start - 3 - population) : start - 3])
+        place = number - start
+        if history[number].birth.operator == "control":
+            assert place < controls
+            cloned.append(history[number].birth.parents[0])
+            assert cloned[-1] == expected[place]
+        else:
+            assert place >= controls or set(expected[place : place + 1]) <= set(cloned)
+    assert len(set(cloned)) == len(cloned) >= 15
+
+
+def _most_used(recent: list[Individual]) -> list[int]:
+    """Return the parents of edited children, most used and then youngest first."""
+    used = [
+        one.birth.parents[0]
+        for one in recent
+        if one.birth.parents and one.birth.operator != "control"
+    ]
+    return sorted(set(used), key=lambda parent: (-used.count(parent), -parent))
 
 
 def test_a_control_child_is_its_parent_unedited() -> None:

@@ -94,6 +94,8 @@ def test_nsga2_goes_through_generations_as_in_a_study_of_optuna() -> None:
     key = "NSGAIISampler:generation"
     found = [one.birth.notes["optuna"]["attrs"][key] for one in list(history)[1:]]
     assert found == [number // 6 for number in range(30)]
+    selections = [bool(one.birth.notes["optuna"]["study"]) for one in list(history)[1:]]
+    assert selections == [number >= 6 and number % 6 == 0 for number in range(30)]
 
 
 def test_the_same_history_and_generator_give_the_same_vector_as_optuna_itself() -> None:

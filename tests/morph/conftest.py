@@ -51,29 +51,30 @@ class Sketch:
             ["plain", "residual", "nested", "twice", "depthwise", "se", "gate", "grouped", "dense"]
         )
         inner = self.act(self.layer(tail, width))
+        end = inner
         match kind:
             case "residual":
-                return self.act(self.put("add", self.layer(inner, width), tail))
+                end = self.act(self.put("add", self.layer(inner, width), tail))
             case "nested":
-                half = width // 2
-                left, right = self.layer(inner, half), self.layer(inner, width - half)
-                return self.act(self.put("add", inner, self.put("concat", left, right)))
+                left, right = self.layer(inner, width // 2), self.layer(inner, width - width // 2)
+                end = self.act(self.put("add", inner, self.put("concat", left, right)))
             case "twice":
                 both = self.put("concat", inner, self.put("concat", tail, inner))
-                return self.act(self.layer(both, width))
+                end = self.act(self.layer(both, width))
             case "depthwise":
-                return self.put("depthwise", inner, kernel=[3, 3], bias=True, **WINDOW)
+                end = self.put("depthwise", inner, kernel=[3, 3], bias=True, **WINDOW)
             case "se":
-                return self.put("se", inner, squeeze=2)
+                end = self.put("se", inner, squeeze=2)
             case "gate":
-                return self.put("lerp", tail, self.put("scale", inner))
+                end = self.put("lerp", tail, self.put("scale", inner))
             case "grouped":
                 shape = {"out": width, "kernel": [3, 3], "groups": 2, "bias": False}
-                return self.put("conv", inner, **shape, **WINDOW)
+                end = self.put("conv", inner, **shape, **WINDOW)
             case "dense":
-                return self.act(self.layer(self.put("concat", inner, tail), width))
+                end = self.act(self.layer(self.put("concat", inner, tail), width))
             case _:
-                return inner
+                pass
+        return end
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from evonas import seeds
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome
 from evonas.genome.settings import holds
+from evonas.morph.crossover import crossover
+from evonas.morph.inherit import inherit
 from evonas.morph.settings import Settings
 from evonas.state import State
 
@@ -61,6 +63,16 @@ def test_there_is_no_edit_where_nothing_can_change(mutation: Settings) -> None:
 def test_an_edit_of_something_else_is_refused(edit: Edit) -> None:
     with pytest.raises(EditError, match="no setting"):
         MUTATION.apply(GENOME, edit)
+
+
+def test_a_space_that_knows_no_settings_inherits_and_crosses_them() -> None:
+    child = child_of(GENOME)
+    state = State({"weight": torch.ones(2)})
+    rng = seeds.stream(0, "inherit")
+    assert inherit({}, child, [(GENOME, state)], rng) is state
+    crossed = [crossover({}, GENOME, child, rng) for _ in range(10)]
+    assert child in crossed
+    assert None in crossed
 
 
 def test_the_weights_stay_as_they_are() -> None:

@@ -119,6 +119,14 @@ def test_no_insertion_leads_past_the_largest_number_of_layers():
     assert 6 < len(layers) <= 9
 
 
+@pytest.mark.parametrize("operator", ["widen", "widen-copies", "eena-widen"])
+def test_no_widening_leads_past_the_largest_width(operator: str):
+    space = Eena(max_width=40, operators=(operator,))
+    genome = walk(space, space.seed(DIGITS), 0, steps=12)
+    widths = [shape[0] for shape in genome.architecture["net"].shapes.values()]
+    assert 32 < max(widths) <= 40 or (operator == "eena-widen" and max(widths) == 32)
+
+
 def test_the_knobs_describe_networks_that_build():
     space = Eena()
     seed = space.seed(DIGITS)

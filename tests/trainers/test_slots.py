@@ -101,14 +101,14 @@ class _TwoPathPruner(Pruner):
         outputs = self.model(inputs)
         return criterion(outputs) + criterion(self.head(outputs))
 
-    def before_step(self, optimizer: Optimizer, progress: float) -> None:
+    def before_step(self, optimizer: Optimizer, progress: float) -> None:  # noqa: ARG002
         assert self.head.weight.grad is not None
         self.calls.append("before")
 
-    def after_step(self, optimizer: Optimizer, progress: float) -> None:
+    def after_step(self, optimizer: Optimizer, progress: float) -> None:  # noqa: ARG002
         self.calls.append("after")
 
-    def finish(self, optimizer: Optimizer) -> None:
+    def finish(self, optimizer: Optimizer) -> None:  # noqa: ARG002
         assert not torch.equal(self.head.weight, self.start)
         self.calls.append("finish")
 

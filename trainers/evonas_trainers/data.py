@@ -19,7 +19,7 @@ from evonas.errors import ConfigError
 from evonas.seeds import Rng, stream
 from evonas_trainers.sources import Labelled, Source
 
-_COLOURS = (1, 3, 4)
+_COLOURS = (1, 3)
 _MAX_CLASSES = 100_000
 
 

@@ -27,7 +27,7 @@ class Labelled:
 
     Attributes:
         inputs: (samples, features), (samples, height, width), (samples, channels, height, width)
-            or, with 1, 3 or 4 channels, (samples, height, width, channels).
+            or, with 1 or 3 channels, (samples, height, width, channels).
         labels: (samples,).
         classes: Number of classes, if the source says so.
     """
@@ -137,7 +137,7 @@ def _download(name: str, root: Path) -> Source:
 
 def _npz(path: Path) -> Source:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigError(f"{str(path)!r} is no readable .npz file ({error})") from error

@@ -91,7 +91,11 @@ def test_without_a_teacher_one_is_trained_and_always_the_same(table: str) -> Non
 
 @pytest.mark.parametrize(
     "tensors",
-    [{"other": torch.zeros(150, 3)}, {"logits": torch.zeros(150, 4)}, {"logits": torch.zeros(9, 3)}],
+    [
+        {"other": torch.zeros(150, 3)},
+        {"logits": torch.zeros(150, 4)},
+        {"logits": torch.zeros(9, 3)},
+    ],
 )
 def test_a_teacher_that_does_not_fit_is_refused(
     table: str, tmp_path: Path, tensors: dict[str, Tensor]

@@ -77,7 +77,9 @@ def test_removing_what_is_masked_computes_the_same(pictures: str) -> None:
 def _sliced(tensors: Mapping[str, Tensor], first: Tensor, second: Tensor) -> dict[str, Tensor]:
     """Take the kept filters of the two convolutions and of all that belongs to them."""
     found = {
-        name: tensor[first if name[0] in "01" else second] if tensor.ndim and name[0] != "8" else tensor
+        name: tensor[first if name[0] in "01" else second]
+        if tensor.ndim and name[0] != "8"
+        else tensor
         for name, tensor in tensors.items()
     }
     found["3.weight"] = found["3.weight"][:, first]

@@ -1,0 +1,32 @@
+"""Devices and precision are chosen in one place, and global generators are given back."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from evonas import devices
+
+CPU = torch.device("cpu")
+
+
+def test_the_best_device_can_hold_a_tensor() -> None:
+    assert torch.zeros(1, device=devices.best()).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+)
+def test_a_named_precision_is_taken_as_it_is(name: Any, dtype: torch.dtype) -> None:
+    assert devices.precision(name, CPU) == dtype
+
+
+def test_draws_inside_follow_the_seed_and_those_outside_do_not_notice() -> None:
+    torch.manual_seed(9)
+    before = torch.get_rng_state()
+    found: list[float] = []
+    for seed in (1, 1, 2):
+        with devices.seeded(seed, CPU):
+            found.append(torch.rand(1).item())
+    assert found[0] == found[1] != found[2]
+    assert torch.equal(torch.get_rng_state(), before)
