@@ -61,7 +61,7 @@ class Result:
 
 
 def arm_run(arm: str, seed: int, births: int) -> Run:
-    """Return the main job as one arm runs it: by validation error alone, without a last training."""
+    """Return the main job as one arm runs it: by validation error alone, no last training."""
     table = tomllib.loads((ROOT / "runs" / "digits.toml").read_text(encoding="utf-8"))
     changes = {"births": births, "seed": seed, "objectives": {"error": "min"}, "tracker": "none"}
     changes |= {"inherit": arm != ARMS[1], "executor": "serial", "lookahead": 1}
@@ -72,12 +72,10 @@ def arm_run(arm: str, seed: int, births: int) -> Run:
 
 def measured(arm: str, seed: int, seconds: float, folder: Path) -> Result:
     """Run one arm until its candidates have used the CPU seconds, and judge what it found."""
-    spent, births, history = 0.0, 0, History()
-    while spent < seconds:  # the record continues, so that no candidate is trained twice
-        births += 5
-        run = arm_run(arm, seed, births)
+    run, history = arm_run(arm, seed, 5), History()
+    while sum(one.outcome.cost.seconds for one in history) < seconds:
+        run = arm_run(arm, seed, len(history) + 5)  # the record continues; nothing is paid twice
         history = api.search(run, out=folder).history
-        spent = sum(one.outcome.cost.seconds for one in history)
     inside = within(history, seconds)
     best, outcome = min(inside, key=lambda pair: (pair[1].metrics["error"], pair[0].number))
     return Result(
@@ -129,7 +127,7 @@ def spread(values: Sequence[float]) -> str:
 
 def main() -> None:
     """Run all arms, seed by seed, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=40.0, help="CPU seconds an arm and seed")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
