@@ -18,7 +18,7 @@ from evonas.export import FORMATS, Winner, export
 from evonas.final_test import read_test, test_best
 from evonas.genome import Genome
 from evonas.history import Evaluation, History, Individual
-from evonas.lineage import family_tree
+from evonas.lineage import lineage_of
 from evonas.loop import View
 from evonas.networks import Signatures
 from evonas.replay import Replay, replay
@@ -157,7 +157,7 @@ class Found:
         """
         history = self.history if source == "journal" else self._mirrored()
         front = front_of(history, self.run.objectives)
-        return family_tree(history, self.run.objectives, [one.number for one in front])
+        return lineage_of(history, self.run.objectives, [one.number for one in front])
 
     def report(self, to: Path | None = None, *, test: bool = False) -> Path:
         """Write the HTML report; with `test`, judge the best one on the test data, once a run."""

@@ -1,5 +1,6 @@
 """The six kinds of plug-ins, by the name that a user gives a kind."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,3 +19,14 @@ CONTRACTS: Mapping[str, type[Any]] = {
     "executors": Executor,
     "trackers": Tracker,
 }
+
+
+def source_of(cls: type[Any]) -> str:
+    """Return the paper or source that a plug-in class names, or the empty string."""
+    return str(getattr(cls, source_attribute(cls), ""))
+
+
+def source_attribute(cls: type[Any]) -> str:
+    """Return which attribute the class's contract wants the source in, if any."""
+    wanted = {name for base in cls.__mro__ for name in inspect.get_annotations(base)}
+    return next((name for name in ("paper", "source") if name in wanted), "")

@@ -156,13 +156,17 @@ class LayerGraph:
         for node_id, readers in self.consumers.items():
             if not readers and node_id != self.output.id:
                 raise EditError(f"layer {node_id!r} reaches no output")
-        blocks = [{node.local for node in self.nodes if node.block == one} for one in self.mirrors]
-        for block, layers in zip(self.mirrors, blocks, strict=True):
-            if unlike := sorted(layers ^ blocks[0]):
-                raise EditError(
-                    f"block {block!r} mirrors {self.mirrors[0]!r} but for {unlike[0]!r}"
-                )
+        self._check_mirrors()
         _ = self.shapes
+
+    def _check_mirrors(self) -> None:
+        """Check that mirrored blocks have the same layers, in whichever order."""
+        for node in self.nodes:
+            if node.block in self.mirrors:
+                for block in self.mirrors:
+                    twin = self.by_id.get(f"{block}.{node.local}")
+                    if twin is None or twin.op != node.op:
+                        raise EditError(f"block {block!r} has no mirror image of {node.id!r}")
 
     @cached_property
     def key(self) -> str:

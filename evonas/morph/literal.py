@@ -95,6 +95,7 @@ class LiteralShortcut(Mutation):
 
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
+    alive: ClassVar[bool] = False
     source: ClassVar[str] = _SOURCE
 
     max_layers: int = 64
@@ -132,6 +133,7 @@ class LiteralDense(Mutation):
 
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
+    alive: ClassVar[bool] = False
     source: ClassVar[str] = _SOURCE
 
     max_layers: int = 64

@@ -34,8 +34,8 @@ class RemoveLayer(Mutation):
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw a layer that the graph can lose."""
-        removable = _targets(genome, WEIGHTED | {"lerp", "se"})
-        edits = [genome.edit("remove-layer", target) for target, _ in removable]
+        targets = _targets(genome, WEIGHTED | {"lerp", "se"})
+        edits = [genome.edit("remove-layer", target) for target, _, _ in targets]
         order = rng.permutation(len(edits))
         return first_applicable(self, genome, (edits[number] for number in order))
 
@@ -63,11 +63,12 @@ class RemoveSkip(Mutation):
     source: ClassVar[str] = "LEMONADE, https://arxiv.org/abs/1804.09081"
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
-        """Draw a sum and one of its summands."""
+        """Draw a sum and one of its summands, so that more is left than a small scaled branch."""
         edits = [
             genome.edit("remove-skip", target, port=port)
-            for target, node in _targets(genome, frozenset({"add"}))
-            for port in range(len(node.inputs))
+            for target, ops in _sums(genome)
+            for port in range(len(ops))
+            if {*ops[:port], *ops[port + 1 :]} != {"scale"}
         ]
         order = rng.permutation(len(edits))
         return first_applicable(self, genome, (edits[number] for number in order))
@@ -86,16 +87,23 @@ class RemoveSkip(Mutation):
         return carried(before, after, state, rng)
 
 
-def _targets(genome: Genome, ops: frozenset[str]) -> list[tuple[str, Node]]:
+def _targets(genome: Genome, ops: frozenset[str]) -> list[tuple[str, LayerGraph, Node]]:
     """Return the edit targets that are one of these operations, each with one of its layers."""
-    return list(
-        {
-            f"{name}/{site(graph, node)}": node
-            for name, graph in genome.architecture.items()
-            for node in graph.nodes
-            if node.op in ops and not node.frozen
-        }.items()
-    )
+    found = {
+        f"{name}/{site(graph, node)}": (graph, node)
+        for name, graph in genome.architecture.items()
+        for node in graph.nodes
+        if node.op in ops and not node.frozen
+    }
+    return [(target, *where) for target, where in found.items()]
+
+
+def _sums(genome: Genome) -> list[tuple[str, list[str]]]:
+    """Return the edit targets that are sums, each with the operations of its summands."""
+    return [
+        (target, [graph[source].op for source in node.inputs])
+        for target, graph, node in _targets(genome, frozenset({"add"}))
+    ]
 
 
 def _without_layer(graph: LayerGraph, node: Node) -> LayerGraph:

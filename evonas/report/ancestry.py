@@ -23,7 +23,7 @@ def ancestry(
     """Draw the members and everything they descend from.
 
     Args:
-        tree: As `evonas.lineage.lineage_of` makes it.
+        tree: As `evonas.lineage.family_tree` makes it.
         members: Numbers of the front.
         tip: The text for an individual that the pointer is on.
     """

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from evonas.history import Evaluation, History, Individual, Objective
-from evonas.lineage import edit_name, lineage_of
+from evonas.lineage import edit_name, family_tree
 from evonas.report import drawing, facts, tables
 from evonas.report.ancestry import ancestry
 from evonas.report.markup import Markup, join, tag
@@ -170,7 +170,7 @@ def _lineage(
     history: History, objectives: Sequence[Objective], members: Sequence[Individual]
 ) -> Markup:
     numbers = {one.number for one in members}
-    tree = lineage_of(history, objectives, numbers)
+    tree = family_tree(history, objectives, numbers)
 
     def tip(number: int) -> str:
         edits: list[str] = tree.nodes[number]["edits"]

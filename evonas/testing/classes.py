@@ -1,11 +1,11 @@
 """What every plug-in is, whatever its kind: a final, frozen dataclass, documented."""
 
 import dataclasses
-import inspect
 import pickle
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from evonas import plugins
+from evonas.contracts import source_attribute, source_of
 from evonas.errors import ConfigError
 from evonas.testing.check import Check, checks_of
 
@@ -40,21 +40,9 @@ def class_checks(plugin: object) -> list[Check]:
         _the_docstring_says_what_it_is,
         _a_pickled_copy_is_equal,
     ]
-    if said := _source_attribute(type(plugin)):
+    if source_attribute(type(plugin)):
         functions.append(_a_paper_or_source_is_named)
-        assert said
     return checks_of(plugin, functions)
-
-
-def source_of(cls: type[Any]) -> str:
-    """Return the paper or source that a plug-in class names, or the empty string."""
-    return str(getattr(cls, _source_attribute(cls), ""))
-
-
-def _source_attribute(cls: type[Any]) -> str:
-    """Return which attribute the class's contract wants the source in, if any."""
-    wanted = {name for base in cls.__mro__ for name in inspect.get_annotations(base)}
-    return next((name for name in ("paper", "source") if name in wanted), "")
 
 
 def _the_class_is_final(plugin: object) -> None:
@@ -83,5 +71,5 @@ def _a_pickled_copy_is_equal(plugin: object) -> None:
 
 def _a_paper_or_source_is_named(plugin: object) -> None:
     cls = type(plugin)
-    name = _source_attribute(cls)
+    name = source_attribute(cls)
     assert source_of(cls).strip(), f"give class {cls.__name__} a ClassVar `{name}`"

@@ -59,8 +59,9 @@ def edit_checks(bench: Bench) -> list[Check]:
         _inherit_leaves_the_parent_as_it_was,
         _inherit_draws_from_its_generator_alone,
         _the_child_makes_finite_outputs,
-        _new_parameters_are_alive_by_the_second_step,
     ]
+    if bench.mutation.alive:
+        functions.append(_new_parameters_move_by_the_second_step)
     if bench.mutation.exact:
         functions.append(_the_child_computes_what_its_parent_computed)
     if bench.mutation.exact_in_training:
@@ -185,7 +186,7 @@ def _the_child_makes_finite_outputs(bench: Bench) -> None:
             assert made.isfinite().all(), f"{case}: {name!r} makes numbers that are not finite"
 
 
-def _new_parameters_are_alive_by_the_second_step(bench: Bench) -> None:
+def _new_parameters_move_by_the_second_step(bench: Bench) -> None:
     for case in bench.edited:
         child = loaded(bench.space, case.after, case.inherited())
         new = {n: p for n, p in child.named_parameters() if n not in case.state.tensors}

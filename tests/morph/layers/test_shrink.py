@@ -142,3 +142,23 @@ def test_an_even_kernel_has_no_centre_and_is_no_removable_layer_of_equal_shape(p
     genome = genome.with_graph("net", replace(graph.with_nodes([even]), mirrors=()))
     with pytest.raises(EditError, match="changes the shape"):
         RemoveLayer().apply(genome, genome.edit("remove-layer", "net/block1.conv2"))
+
+
+def test_a_removal_that_would_make_mirrored_blocks_differ_is_refused(pictures: Make):
+    genome = pictures()
+    graph = genome.architecture["net"]
+    around = [
+        Node("sum", "add", ("block2.act2", "pool")),
+        replace(graph["gap"], inputs=("sum",)),
+    ]
+    genome = genome.with_graph("net", graph.with_nodes(around))
+    with pytest.raises(EditError, match="mirrored and differ"):
+        RemoveSkip().apply(genome, genome.edit("remove-skip", "net/sum", port=0))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_scaled_branch_is_left_alone(seed: int, pictures: Make):
+    genome = _edited(InsertShortcut(), pictures())
+    edit = RemoveSkip().propose(genome, stream(seed))
+    assert edit is not None
+    assert edit.args["port"] == 1
