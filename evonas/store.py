@@ -12,11 +12,11 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, TextIO, final
 
 import tomli_w
 from safetensors.torch import load_file, save
@@ -68,12 +68,13 @@ class Store:
         self.folder = folder
         self._durability = durability
         try:
-            (folder / "weights").mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / "lock").open("a+", encoding="utf-8")
-            self._take_lock()
-            self.record, length = read_journal(folder)
-            self._journal = (folder / JOURNAL).open("ab")
-            self._journal.truncate(length)
+            with ExitStack() as files:
+                (folder / "weights").mkdir(parents=True, exist_ok=True)
+                _take(files.enter_context((folder / "lock").open("a+", encoding="utf-8")), folder)
+                self.record, length = read_journal(folder)
+                self._journal = files.enter_context((folder / JOURNAL).open("ab"))
+                self._journal.truncate(length)
+                self._files = files.pop_all()
         except OSError as error:
             raise StoreError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
 
@@ -89,27 +90,13 @@ class Store:
 
     def close(self) -> None:
         """Close the journal and let other processes have the folder."""
-        self._journal.close()
-        self._lock.close()
+        self._files.close()
 
     def _append(self, line: Mapping[str, Any]) -> None:
         self._journal.write(_encode(line))
         self._journal.flush()
         if self._durability == "fsync":
             os.fsync(self._journal.fileno())
-
-    def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip()
-            raise StoreError(
-                f"{str(self.folder)!r} is in use by process {holder or '?'}; wait or stop it"
-            ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
 
 
 def read_journal(folder: Path) -> tuple[Record, int]:
@@ -239,6 +226,21 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
     if not mark or check != f'{zlib.crc32(text):08x}"}}\n'.encode():
         return None
     return json.loads(text)
+
+
+def _take(lock: TextIO, folder: Path) -> None:
+    """Lock the file until it is closed, however this process ends; write into it who holds it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "?"
+        raise StoreError(
+            f"{str(folder)!r} is in use by process {holder}; wait or stop it"
+        ) from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
 
 
 def _read(line: dict[str, Any], record: Record, elapsed: float) -> float:
