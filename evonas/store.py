@@ -11,12 +11,16 @@ import hashlib
 import json
 import os
 import zlib
+<<<<<<< HEAD
 from collections.abc import Mapping, Sequence
+=======
+from collections.abc import Mapping
+>>>>>>> executors
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, TextIO, final
 
 import tomli_w
 from safetensors.torch import load_file, save
@@ -70,8 +74,12 @@ class Store:
         try:
             with ExitStack() as files:
                 (folder / "weights").mkdir(parents=True, exist_ok=True)
+<<<<<<< HEAD
                 self._lock = files.enter_context((folder / "lock").open("a+", encoding="utf-8"))
                 self._take_lock()
+=======
+                _take(files.enter_context((folder / "lock").open("a+", encoding="utf-8")), folder)
+>>>>>>> executors
                 self.record, length = read_journal(folder)
                 self._journal = files.enter_context((folder / JOURNAL).open("ab"))
                 self._journal.truncate(length)
@@ -98,19 +106,6 @@ class Store:
         self._journal.flush()
         if self._durability == "fsync":
             os.fsync(self._journal.fileno())
-
-    def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip()
-            raise StoreError(
-                f"{str(self.folder)!r} is in use by process {holder or '?'}; wait or stop it"
-            ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
 
 
 def read_journal(folder: Path) -> tuple[Record, int]:
@@ -236,6 +231,7 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
     return json.loads(text)
 
 
+<<<<<<< HEAD
 def _read(lines: Sequence[bytes]) -> tuple[Record, int]:
     """Return what the lines say up to the first that is damaged or out of order, and its place."""
     record, elapsed = Record([], {}, 0.0), 0.0
@@ -259,3 +255,30 @@ def _follows(line: Mapping[str, Any], record: Record) -> bool:
     return (
         number == births if "birth" in line else number < births and number not in record.outcomes
     )
+=======
+def _take(lock: TextIO, folder: Path) -> None:
+    """Lock the file until it is closed, however this process ends; write into it who holds it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "?"
+        raise StoreError(
+            f"{str(folder)!r} is in use by process {holder}; wait or stop it"
+        ) from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+
+
+def _read(line: dict[str, Any], record: Record, elapsed: float) -> float:
+    """Put one line into the record; return the search's elapsed seconds so far."""
+    if "birth" in line:
+        assert line["number"] == len(record.births), f"birth {line['number']} is out of order"
+        record.births.append(Birth.from_json(line["birth"]))
+        return elapsed
+    outcome = outcome_from_json(line["outcome"])
+    cost = Cost(outcome.cost.samples, outcome.cost.macs, line["clock"]["seconds"])
+    record.outcomes[line["number"]] = replace(outcome, cost=cost)
+    return float(line["clock"]["elapsed"])
+>>>>>>> executors
