@@ -183,7 +183,8 @@ class Found:
             raise ConfigError(f"run {self.run.name!r} has no tracker; set one in its run file")
         front = [one.number for one in front_of(self.history, self.run.objectives)]
         info = search_info(self.run, self.folder, self.signatures)
-        return track(self.run.tracker, info, self.history, front, timeout)
+        missing = track(self.run.tracker, info, self.history, front, timeout)
+        return missing or f"all {len(self.history)} candidates are in the tracking system"
 
     @property
     def signatures(self) -> Signatures:

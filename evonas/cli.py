@@ -202,7 +202,7 @@ def doctor() -> None:
 def main() -> NoReturn:
     """Run the command line; what a user can mend is one line, not a traceback.
 
-    A plug-in at `module:Class` is also looked for in the current folder, after everything installed.
+    A plug-in at `module:Class` is looked for in the current folder after everything installed.
     """
     sys.path.append(str(Path.cwd()))
     try:

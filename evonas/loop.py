@@ -12,7 +12,7 @@ from evonas.candidate import Evaluator, over_limits
 from evonas.config import Run
 from evonas.errors import EvonasError
 from evonas.executors.executor import Finished, Job, Pool, Reported
-from evonas.genome import Birth, canonical
+from evonas.genome import Birth, Genome, canonical
 from evonas.history import Cost, Evaluation, History, Individual, Outcome
 from evonas.setup import Setup, open_store, prepare, search_info, static_sizes
 from evonas.store import Store
@@ -101,6 +101,7 @@ class _Search:
         for number, birth in enumerate(self.store.record.births):
             self.births.append(birth)
             if number in self.outcomes:
+                self.paid.setdefault(_identity(birth, self._parents(number)), number)
                 self._advance()
             else:
                 self.view.born(number, birth)
@@ -167,26 +168,29 @@ class _Search:
 
     def _submit(self, number: int) -> None:
         """Evaluate a birth, unless an earlier one is exactly the same evaluation."""
-        job = self._job(number)
         self.in_flight.add(number)
-        twin = self.paid.setdefault(_identity(job), number)
+        identity = _identity(self.births[number], self._parents(number))
+        twin = self.paid.setdefault(identity, number)
         if twin == number:
-            self.pool.submit(job)
+            self.pool.submit(self._job(number))
         elif isinstance(known := self.outcomes.get(twin), Evaluation):
             self._finish(number, _unpaid(known, twin))
         elif known is None:
             self.twins.setdefault(twin, []).append(number)
         else:
-            self.pool.submit(job)
+            self.pool.submit(self._job(number))
 
     def _job(self, number: int) -> Job:
-        birth = self.births[number]
-        parents = [
+        deadline, stop_at = self.run.deadline, self._stop_at(number)
+        return Job(number, self.births[number], self._parents(number), deadline, stop_at)
+
+    def _parents(self, number: int) -> list[tuple[Genome, str]]:
+        """Return genome and weights of the parents that have weights."""
+        return [
             (self.history[parent].birth.genome, outcome.weights)
-            for parent in birth.parents
+            for parent in self.births[number].parents
             if isinstance(outcome := self.history[parent].outcome, Evaluation) and outcome.weights
         ]
-        return Job(number, birth, parents, self.run.deadline, self._stop_at(number))
 
     def _stop_at(self, number: int) -> dict[int, float]:
         """Return the medians of the first objective by step, as known when `number` was born."""
@@ -249,11 +253,10 @@ class _Search:
                 self.mirror.finished(individual)
 
 
-def _identity(job: Job) -> str:
+def _identity(birth: Birth, parents: Sequence[tuple[Genome, str]]) -> str:
     """Return what an evaluation depends on, as a hash."""
-    birth = job.birth
     edits = [edit.id for edit in birth.genome.edits]
-    weights = [digest for _, digest in job.parents]
+    weights = [digest for _, digest in parents]
     return canonical.digest([birth.genome.key, edits, weights, birth.seed], size=16)
 
 

@@ -15,6 +15,9 @@ from evonas.seeds import Rng
 TRIES = 20
 """How many children are drawn until one is new."""
 
+MATES = 3
+"""How many partners the fittest is crossed with until a child is new."""
+
 CONTROL = "control"
 CROSSOVER = "crossover"
 MUTATION = "mutation"
@@ -58,12 +61,12 @@ class Breeder:
     def crossed(self, ranked: Sequence[Individual]) -> Birth | None:
         """Return a new child of the fittest and of the next that differs from it, or None.
 
-        Where two parents have no new child together, the next fittest is tried.
+        Where two parents have no new child together, the next fittest few are tried.
         """
         first = ranked[0]
         key = first.birth.genome.key
         others = [one for one in ranked[1:] if one.birth.genome.key != key]
-        for other in others[:TRIES]:
+        for other in others[:MATES]:
             genome = self.question.space.crossover(first.birth.genome, other.birth.genome, self.rng)
             if genome is not None and self._is_new(genome):
                 return self._child(genome, CROSSOVER, first, other)

@@ -22,6 +22,10 @@ from evonas.executors.worker import Worker
 StartMethod = Literal["forkserver", "spawn"]
 
 
+_SLOW = ("torch._dynamo",)
+"""What torch's optimizers import when the first is made: seconds that every worker would pay."""
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Processes(Executor):
@@ -72,7 +76,7 @@ class Processes(Executor):
         workers = places() if self.workers == "auto" else self.workers
         if self.start_method == "forkserver":
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload([Worker.__module__, *_homes(evaluate)])
+            context.set_forkserver_preload([Worker.__module__, *_SLOW, *_homes(evaluate)])
         else:
             context = multiprocessing.get_context("spawn")
         return _ProcessPool(context, evaluate, listener, workers, self.memory)

@@ -1,5 +1,6 @@
 """The family tree as text: rows for a terminal, GraphML for other programs."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,17 @@ def _label(tree: "nx.DiGraph[int]", number: int) -> str:
     facts = tree.nodes[number]
     donors = sorted(parent for parent, _, role in tree.in_edges(number, "role") if role == DONOR)
     parts = [
-        "crossover" if donors else ", ".join(facts["edits"]) or facts["operator"],
+        "crossover" if donors else _short(", ".join(facts["edits"])) or facts["operator"],
         *(f"of {donor}" for donor in donors),
         f"({len(facts['edits'])} edits)" if donors else "",
         f"[{facts['failure']}]" if facts["failure"] else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _short(edits: str) -> str:
+    """Cut the edit ids in layers' names, which tell nothing to a reader, to four digits."""
+    return re.sub(r"_([0-9a-f]{4})[0-9a-f]{12}\b", r"_\1", edits)
 
 
 def _scalars(facts: Mapping[str, Any]) -> dict[str, str | int | float | bool]:

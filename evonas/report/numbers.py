@@ -8,8 +8,8 @@ _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 def short(value: float, unit: str = "") -> str:
     """Return a number in few characters: three to four digits, a prefix and the unit.
 
-    >>> short(0.021345), short(1234), short(2_345_678, "MAC"), short(12.0)
-    ('0.02135', '1,234', '2.35 MMAC', '12')
+    >>> short(0.02134), short(1234), short(2_345_678, "MAC"), short(12.0)
+    ('0.02134', '1,234', '2.35 MMAC', '12')
     """
     if not math.isfinite(value):
         return str(value)

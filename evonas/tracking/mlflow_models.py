@@ -1,7 +1,8 @@
 """A trained candidate as an MLflow model with its signature and an input example.
 
 The model is stored as a `torch.export` program: nothing is pickled, and it loads where neither
-evonas nor its plug-ins are installed. Measured: 0.1 s a model after 3 s for the first in a process.
+evonas nor its plug-ins are installed. Measured: 0.35 CPU seconds for a network of 21 layers, 2.4
+for one of 123, and 2 more for the first in a process.
 """
 
 import tempfile

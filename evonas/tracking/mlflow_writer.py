@@ -75,17 +75,16 @@ class Writer:
             self._tries(self._write_progress)
 
     def close(self, front: Sequence[int], load: LoadModel | None) -> None:
-        """Try everything that waits once more, then log the models of the front and mark it."""
+        """Try all that waits once more, mark the front, then log its models, which is slow."""
         if 0 not in self._individuals:
             self.tally.is_closed = True
             return
         if self.runs == "front":
             self._waiting.extend(front)
         steps: list[Callable[[], None]] = [self._write_next] * len(self._waiting)
-        steps += [self._write_progress]
+        steps += [self._write_progress, partial(self._end, front)]
         if load is not None and self.runs != "none":
             steps += [partial(self._write_model, number, load) for number in front]
-        steps += [partial(self._end, front)]
         for step in steps:
             if self.leave.is_set():
                 return

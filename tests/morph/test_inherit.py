@@ -168,3 +168,14 @@ def test_without_influence_means_that_no_weight_there_changes_the_output(
     assert len(moved) == 5
     other = State({**state.tensors, **moved})
     assert outputs(child, state, True).equal(outputs(child, other, True))
+
+
+def test_every_network_of_a_candidate_has_tensors_of_its_own(seed: Genome, trained: Train):
+    pair = Genome({"actor": seed.architecture["net"], "critic": seed.architecture["net"]})
+    alone = trained(seed, 0).tensors
+    parent = State({f"{name}.{key}": alone[key] for name in pair.architecture for key in alone})
+    child = edited(pair, "widen", "critic/a", part=0, channels=2)
+    state = inherit(MUTATIONS, child, [(pair, parent)], stream(0))
+    assert state.tensors["actor.a.weight"].shape[0] == 4
+    assert state.tensors["critic.a.weight"].shape[0] == 6
+    assert state.tensors.keys() == parent.tensors.keys()
