@@ -11,20 +11,23 @@ import networkx as nx
 from torch import nn
 
 from evonas import config, loop, store
-from evonas.candidate import fresh_model
+from evonas.candidate import trained_model
 from evonas.config import Run
 from evonas.errors import ConfigError, unknown
+from evonas.export import FORMATS, Winner, export
 from evonas.final_test import read_test, test_best
 from evonas.genome import Genome
 from evonas.history import Evaluation, History, Individual
-from evonas.lineage import lineage_of
+from evonas.lineage import family_tree
 from evonas.loop import View
+from evonas.networks import Signatures
 from evonas.replay import Replay, replay
 from evonas.report.html import html
 from evonas.report.live import Silent
 from evonas.selection import front_of
+from evonas.setup import search_info
 from evonas.state import State
-from evonas.tracking.tracker import SearchInfo, track
+from evonas.tracking.tracker import track
 
 
 def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
@@ -147,8 +150,14 @@ class Found:
         return Member(self, one, one.outcome)
 
     def lineage(self, source: Literal["journal", "mlflow"] = "journal") -> "nx.DiGraph[int]":
-        """Return the graph of births, from the journal or from MLflow alone."""
-        return lineage_of(self._births_from(source), self.run.objectives)
+        """Return the family tree, from the journal or from MLflow alone.
+
+        Raises:
+            ConfigError: if the run is not in MLflow.
+        """
+        history = self.history if source == "journal" else self._mirrored()
+        front = front_of(history, self.run.objectives)
+        return family_tree(history, self.run.objectives, [one.number for one in front])
 
     def report(self, to: Path | None = None, *, test: bool = False) -> Path:
         """Write the HTML report; with `test`, judge the best one on the test data, once a run."""
@@ -156,7 +165,7 @@ class Found:
         tested = test_best(self.folder, self.run, best) if test else read_test(self.folder)
         page = html(self.history, self.run.objectives, self.run.name, self.run.config, tested)
         path = to or self.folder / "report.html"
-        path.write_text(page, encoding="utf-8")
+        store.write_text(path, page)
         return path
 
     def replay(self, number: int, told: Callable[[str], None] = lambda _: None) -> Replay:
@@ -164,16 +173,35 @@ class Found:
         with tempfile.TemporaryDirectory() as scratch:
             return replay(self.run, self.folder, self.history, number, Path(scratch), told)
 
-    def track(self) -> str:
-        """Log to the run's tracking system whatever it does not hold; say what is missing.
+    def track(self, timeout: float = 600.0) -> str:
+        """Log to the run's tracking system whatever it does not hold; say what is still missing.
 
         Raises:
             ConfigError: if the run has no tracker.
         """
         if self.run.tracker is None:
             raise ConfigError(f"run {self.run.name!r} has no tracker; set one in its run file")
-        info = SearchInfo(self.run.name, self.folder, dict(self.run.config), self.run.objectives)
-        return track(info, self.history, self.run.tracker)
+        front = [one.number for one in front_of(self.history, self.run.objectives)]
+        info = search_info(self.run, self.folder, self.signatures)
+        missing = track(self.run.tracker, info, self.history, front, timeout)
+        return missing or f"all {len(self.history)} candidates are in the tracking system"
+
+    @property
+    def signatures(self) -> Signatures:
+        """The networks that a candidate consists of."""
+        prepared = store.load_prepared(self.folder)
+        if prepared is None:
+            raise ConfigError(f"{str(self.folder)!r} has no prepared.safetensors; run it again")
+        return self.run.trainer.signatures(prepared)
+
+    def _mirrored(self) -> History:
+        from evonas.tracking.from_mlflow import history_from_mlflow  # noqa: PLC0415 - slow
+        from evonas.tracking.mlflow_tracker import MlflowTracker  # noqa: PLC0415
+
+        tracker = self.run.tracker
+        if not isinstance(tracker, MlflowTracker):
+            raise ConfigError(f"run {self.run.name!r} is not tracked in MLflow")
+        return history_from_mlflow(tracker.uri, tracker.experiment, self.run.name)
 
 
 @final
@@ -210,6 +238,25 @@ class Member:
 
     def model(self) -> nn.Module:
         """Return the trained network, ready for inference."""
-        model = fresh_model(self.found.run.space, self.genome, 0)
-        model.load_state_dict(dict(self.state().tensors))
-        return model.eval()
+        return trained_model(self.found.run.space, self.found.folder, self.individual)
+
+    def export(self, to: Path | str | None = None, form: str | None = None) -> Path:
+        """Write the trained network, load it back and compare it before returning.
+
+        Args:
+            to: The file; by default in the run's folder.
+            form: One of `evonas.export.FORMATS`; by default what the file's ending says.
+
+        Raises:
+            ExportError: if the file does not compute what the searched model computes.
+        """
+        if to is None:
+            form = form or "safetensors"
+            if form not in FORMATS:
+                raise unknown("export format", form, FORMATS)
+            to = self.found.folder / f"candidate-{self.number}{FORMATS[form].suffix}"
+        about = {"search": self.found.run.name, "candidate": str(self.number)}
+        about |= {name: f"{value:.6g}" for name, value in self.metrics.items()}
+        winner = Winner.of(self.model(), self.genome, self.found.signatures, about)
+        export(winner, Path(to), form)
+        return Path(to)

@@ -15,7 +15,7 @@ from evonas import devices, measure, plugins, seeds, store
 from evonas.config import Run
 from evonas.executors.executor import Job, Reported
 from evonas.genome import Genome
-from evonas.history import Cost, Evaluation, Failure, Limit, Objective, Outcome
+from evonas.history import Cost, Evaluation, Failure, Individual, Limit, Objective, Outcome
 from evonas.networks import Signatures
 from evonas.space import SearchSpace
 from evonas.state import State
@@ -43,7 +43,7 @@ class Evaluator:
     objectives: tuple[Objective, ...]
     limits: tuple[Limit, ...]
     inherit: bool
-    precision: str
+    precision: devices.Precision
 
     @classmethod
     def of(cls, run: Run, folder: Path) -> "Evaluator":
@@ -156,9 +156,20 @@ class _Watch:
 
 def fresh_model(space: SearchSpace, genome: Genome, seed: int) -> nn.Module:
     """Build a candidate with weights that depend on `seed` alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with devices.seeded(seed, torch.device("cpu")):
         return space.build(genome)
+
+
+def trained_model(space: SearchSpace, folder: Path, one: Individual) -> nn.Module:
+    """Build an evaluated individual with its trained weights, ready for inference.
+
+    Raises:
+        StoreError: if the weights are not kept.
+    """
+    assert isinstance(one.outcome, Evaluation), "only what was evaluated has weights"
+    model = fresh_model(space, one.birth.genome, 0)
+    model.load_state_dict(dict(store.load_state(folder, one.outcome.weights).tensors))
+    return model.eval()
 
 
 def over_limits(sizes: Mapping[str, float], limits: tuple[Limit, ...]) -> str:

@@ -78,7 +78,8 @@ def lineage(
 ) -> None:
     """Show who descends from whom, by which edits."""
     from evonas import api
-    from evonas.lineage import to_graphml, to_png, tree_text
+    from evonas.report.family_picture import to_png
+    from evonas.report.family_tree import to_graphml, tree_text
 
     found = api.open_run(folder)
     graph = found.lineage(source)
@@ -199,7 +200,11 @@ def doctor() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; what a user can mend is one line, not a traceback."""
+    """Run the command line; what a user can mend is one line, not a traceback.
+
+    A plug-in at `module:Class` is looked for in the current folder after everything installed.
+    """
+    sys.path.append(str(Path.cwd()))
     try:
         app()
     except EvonasError as error:

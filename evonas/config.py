@@ -138,7 +138,7 @@ class _Plain:
             raise ConfigError("give births, hours or both; without a bound a search never ends")
         for name in ("births", "hours", "lookahead", "deadline", "max_failures"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:
                 raise ConfigError(f"{name} is {value!r}, should be greater than 0")
 
 
@@ -173,7 +173,8 @@ def from_table(table: Table, name: str) -> Run:
     for key in table:
         if key not in {*plain, *_PARTS, *_TABLES}:
             raise unknown(f"key in {name}:", key, {*plain, *_PARTS, *_TABLES})
-    config = {**DEFAULTS, **table}
+    config = {**DEFAULTS, **{key: value for key, value in table.items() if value is not None}}
+    tables = {key: _table(key, config.get(key, {})) for key in _TABLES}
     if "trainer" not in config:
         raise ConfigError(f"{name}: there is no trainer; write `[trainer]` with `name` and `data`")
     values = plugins.from_table(_Plain, {k: v for k, v in config.items() if k in plain}, name)
@@ -187,12 +188,12 @@ def from_table(table: Table, name: str) -> Run:
         controller=plugins.construct(Controller, config["controller"], "controller"),
         executor=plugins.construct(Executor, config["executor"], "executor"),
         tracker=plugins.construct(Tracker, tracker, "tracker") if tracker != "none" else None,
-        objectives=_objectives(config.get("objectives", {}), trainer),
-        limits=_limits(config.get("limits", {})),
-        genes=_genes(config.get("genes", {}), trainer),
-        stop=plugins.from_table(Median, config["stop"], "stop") if "stop" in config else None,
-        final=_final(config["final"], trainer) if "final" in config else None,
-        retrain=_trainer_fields(config.get("retrain", {}), trainer),
+        objectives=_objectives(tables["objectives"], trainer),
+        limits=_limits(tables["limits"]),
+        genes=_genes(tables["genes"], trainer),
+        stop=plugins.from_table(Median, tables["stop"], "stop") if "stop" in config else None,
+        final=_final(tables["final"], trainer) if "final" in config else None,
+        retrain=_trainer_fields(tables["retrain"], trainer),
         config=config,
     )
 
@@ -205,7 +206,7 @@ def question(config: Table) -> Table:
 
 def _override(table: dict[str, Any], override: str) -> None:
     path, mark, text = override.partition("=")
-    if not mark or not path:
+    if not mark or not all(path.split(".")):
         raise ConfigError(f"--set takes key=value, for example trainer.epochs=3, not {override!r}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -215,10 +216,17 @@ def _override(table: dict[str, Any], override: str) -> None:
     for name in parents:
         if isinstance(table.get(name), str):
             table[name] = {"name": table[name]}
-        table = table.setdefault(name, {})
-        if not isinstance(table, dict):
+        inner: object = table.setdefault(name, {})
+        if not isinstance(inner, dict):
             raise ConfigError(f"--set {override}: {name!r} is no table")
+        table = inner
     table[last] = value
+
+
+def _table(key: str, value: object) -> Table:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{key} is {value!r}, should be a table: [{key}] or {{ ... }}")
+    return {str(name): one for name, one in value.items()}
 
 
 def _objectives(table: Table, trainer: Trainer) -> tuple[Objective, ...]:
@@ -229,7 +237,7 @@ def _objectives(table: Table, trainer: Trainer) -> tuple[Objective, ...]:
     for name, direction in table.items():
         if name not in allowed:
             raise unknown("objective", name, allowed)
-        if direction not in {"min", "max"}:
+        if direction not in ("min", "max"):
             raise ConfigError(f'objective {name} is {direction!r}, should be "min" or "max"')
     return tuple(Objective(name, direction) for name, direction in table.items())
 
@@ -238,22 +246,21 @@ def _limits(table: Table) -> tuple[Limit, ...]:
     for name, maximum in table.items():
         if name not in MEASURES:
             raise unknown("limit", name, MEASURES)
-        if not isinstance(maximum, int | float) or isinstance(maximum, bool) or maximum <= 0:
+        if type(maximum) not in {int, float} or not maximum > 0:
             raise ConfigError(f"limit {name} is {maximum!r}, should be a number greater than 0")
     return tuple(Limit(name, float(maximum)) for name, maximum in table.items())
 
 
 def _genes(table: Table, trainer: Trainer) -> dict[str, BaseDistribution]:
-    genes = {path: gene_from_table(path, spec) for path, spec in table.items()}
-    for path in genes:
+    for path in table:
         _ = plugins.setting(trainer, path)
-    return genes
+    return {path: gene_from_table(path, _table(f"genes.{path}", table[path])) for path in table}
 
 
 def _final(table: Table, trainer: Trainer) -> Final:
     settings = {key: value for key, value in table.items() if key != "members"}
     members = table.get("members", 1)
-    if not isinstance(members, int) or members < 1:
+    if type(members) is not int or members < 1:
         raise ConfigError(f"final.members is {members!r}, should be a whole number from 1")
     return Final(members=members, settings=_trainer_fields(settings, trainer))
 

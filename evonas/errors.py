@@ -20,6 +20,10 @@ class StoreError(EvonasError):
     """A run folder cannot be read or written."""
 
 
+class ExportError(EvonasError, ValueError):
+    """A trained model cannot be handed out in this format, or would not compute the same there."""
+
+
 def unknown(kind: str, given: str, allowed: Iterable[str]) -> ConfigError:
     """Return the error for a name that is not one of `allowed`, with the nearest as a hint."""
     names = sorted(allowed)

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from evonas import devices, plugins, seeds, store
-from evonas.candidate import fresh_model
+from evonas.candidate import fresh_model, trained_model
 from evonas.config import Run
 from evonas.errors import ConfigError
 from evonas.history import Evaluation, Individual
@@ -39,16 +39,15 @@ def test_best(folder: Path, run: Run, best: Individual) -> Results:
     if not isinstance(outcome, Evaluation) or not outcome.weights:
         raise ConfigError(f"candidate {best.number} has no weights to test")
     results = {
-        "inherited": _inherited(folder, run, best, outcome.weights),
+        "inherited": _inherited(folder, run, best),
         "from scratch": _from_scratch(folder, run, best),
     }
     store.write_text(folder / FILE, json.dumps(results, indent=2) + "\n")
     return results
 
 
-def _inherited(folder: Path, run: Run, best: Individual, weights: str) -> dict[str, float]:
-    model = fresh_model(run.space, best.birth.genome, 0)
-    model.load_state_dict(dict(store.load_state(folder, weights).tensors))
+def _inherited(folder: Path, run: Run, best: Individual) -> dict[str, float]:
+    model = trained_model(run.space, folder, best)
     context = _context(folder, run, best.birth.seed)
     trainer = plugins.with_settings(run.trainer, best.birth.genome.settings)
     metrics = trainer.test(model.to(context.device), context)

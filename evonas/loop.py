@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol, final
@@ -14,16 +14,27 @@ from evonas.errors import EvonasError
 from evonas.executors.executor import Finished, Job, Pool, Reported
 from evonas.genome import Birth, canonical
 from evonas.history import Cost, Evaluation, History, Individual, Outcome
-from evonas.setup import Setup, open_store, prepare, static_sizes
+from evonas.setup import Setup, open_store, prepare, search_info, static_sizes
 from evonas.store import Store
-from evonas.tracking.tracker import Mirror, SearchInfo
+from evonas.tracking.tracker import Mirror
 
 PROPOSALS = 20
 """How often a birth is proposed anew when it breaks a limit."""
 
+MIRROR_SECONDS = 60.0
+"""How long the end of a search waits for the tracking system."""
+
 
 class View(Protocol):
     """Whoever watches a search."""
+
+    def told(self, message: str) -> None:
+        """The engine has something to say; nothing if the message is empty."""
+        ...
+
+    def resumed(self, individuals: Sequence[Individual]) -> None:
+        """The search goes on after these."""
+        ...
 
     def born(self, number: int, birth: Birth) -> None:
         """A candidate has been proposed."""
@@ -55,7 +66,7 @@ def search(run: Run, folder: Path, view: View) -> History:
             view.reported(report.number, report.step, report.metrics)
 
         pool = stack.enter_context(closing(run.executor.start(evaluator, listen)))
-        info = SearchInfo(run.name, folder, dict(run.config), run.objectives)
+        info = search_info(run, folder, setup.signatures)
         mirror = run.tracker.start(info) if run.tracker else None
         return _Search(run=run, store=store, setup=setup, pool=pool, view=view, mirror=mirror).go()
 
@@ -92,7 +103,9 @@ class _Search:
             if number in self.outcomes:
                 self._advance()
             else:
+                self.view.born(number, birth)
                 self._submit(number)
+        self.view.resumed(self.history)
         while True:
             while birth := self._next():
                 self.store.birth(len(self.births), birth)
@@ -104,7 +117,7 @@ class _Search:
             self._take(self.pool.next_finished())
         if self.mirror:
             front = selection.front_of(self.history, self.run.objectives)
-            self.mirror.close([one.number for one in front], timeout=60.0)
+            self.view.told(self.mirror.close([one.number for one in front], MIRROR_SECONDS))
         return self.history
 
     def _next(self) -> Birth | None:

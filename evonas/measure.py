@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
-from evonas.networks import Signatures
+from evonas.networks import Signatures, named
 
 MEASURES = ("parameters", "macs", "latency", "memory")
 """The names of what is measured here; the smaller the better."""
@@ -55,6 +54,8 @@ def latency(
         seconds: How long to repeat each network, after a warm-up.
     """
     model.to(device).to(memory_format=torch.channels_last)
+    from torch.utils.benchmark import Timer  # noqa: PLC0415 - it looks for a compiler, loudly
+
     total = 0.0
     with evaluating(model):
         for net, inputs in _networks(model, signatures):
@@ -96,22 +97,14 @@ def evaluating(model: nn.Module) -> Generator[None]:
             module.training = training
 
 
-def network(model: nn.Module, name: str, signatures: Signatures) -> nn.Module:
-    """Return the network that stands for `name`: the model itself, if there is one signature."""
-    if len(signatures) > 1 or (isinstance(model, nn.ModuleDict) and name in model):
-        assert isinstance(model, nn.ModuleDict), "several networks are an nn.ModuleDict"
-        return model[name]
-    return model
-
-
 def _networks(model: nn.Module, signatures: Signatures) -> Iterator[tuple[nn.Module, Tensor]]:
     """Yield every network with an input of batch size 1 on the model's device."""
     first = next(chain(model.parameters(), model.buffers()), torch.empty(0))
-    for name, signature in signatures.items():
-        inputs = torch.zeros(1, *signature.inputs, device=first.device)
+    for name, network in named(model, signatures).items():
+        inputs = torch.zeros(1, *signatures[name].inputs, device=first.device)
         if inputs.ndim == 4:
             inputs = inputs.to(memory_format=torch.channels_last)
-        yield network(model, name, signatures), inputs
+        yield network, inputs
 
 
 @final

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @final
@@ -23,6 +23,13 @@ class Signature:
 
 Signatures = Mapping[str, Signature]
 """The networks a candidate consists of, by name: `net` alone, or `actor` and `critic`, ..."""
+
+
+def named(model: nn.Module, signatures: Signatures) -> Mapping[str, nn.Module]:
+    """Return a candidate's networks by name: itself, or its submodules where there are more."""
+    if len(signatures) == 1:
+        return dict.fromkeys(signatures, model)
+    return {name: model.get_submodule(name) for name in signatures}
 
 
 @runtime_checkable

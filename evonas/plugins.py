@@ -37,17 +37,29 @@ def load(contract: type[T], name: str) -> type[T]:
     kind = group.removeprefix("evonas.").removesuffix("s").replace("-", " ")
     known = {point.name: point for point in entry_points(group=group)}
     if name in known:
-        found = known[name].load()
+        found = load_class(known[name].value)
     elif ":" in name:
-        module, _, attribute = name.partition(":")
-        try:
-            found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"cannot import {kind} {name!r}: {error}") from error
+        found = load_class(name)
     else:
         raise unknown(kind, name, known)
-    if not (isinstance(found, type) and issubclass(found, contract)):
+    if not issubclass(found, contract):
         raise ConfigError(f"{name!r} is no {kind}: it must be a subclass of {contract.__name__}")
+    return found
+
+
+def load_class(name: str) -> type[Any]:
+    """Return the class at `module:Class`.
+
+    Raises:
+        ConfigError: if it cannot be imported, or is no class.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, SyntaxError, AttributeError, ValueError) as error:
+        raise ConfigError(f"cannot import {name!r}: {error}") from error
+    if not isinstance(found, type):
+        raise ConfigError(f"{name!r} is {found!r}; name a class")
     return found
 
 
@@ -102,9 +114,7 @@ def with_settings(plugin: T, settings: Mapping[str, Any]) -> T:
     Raises:
         ConfigError: if a path leads to no field or a value does not fit.
     """
-    for path, raw in settings.items():
-        plugin = _with_setting(plugin, path.split("."), raw, path)
-    return plugin
+    return _with_settings(plugin, settings, "")
 
 
 def setting(plugin: object, path: str) -> Any:
@@ -113,18 +123,30 @@ def setting(plugin: object, path: str) -> Any:
     Raises:
         ConfigError: if the path leads to no field.
     """
+    return _setting(plugin, path, path)
+
+
+def _with_settings(plugin: T, settings: Mapping[str, Any], where: str) -> T:
+    """Return a plug-in with some fields replaced; errors name them from `where` on."""
+    for path, raw in settings.items():
+        _ = _setting(plugin, path, f"{where}{path}")
+        plugin = _with_setting(plugin, path.split("."), raw, f"{where}{path}")
+    return plugin
+
+
+def _setting(plugin: object, path: str, where: str) -> Any:
     value: Any = plugin
     for name in path.split("."):
         fields = [field.name for field in dataclasses.fields(value)] if _is_table(value) else []
         if name not in fields:
-            raise unknown(f"field {path!r}:", name, fields)
+            raise unknown(f"field {where!r}:", name, fields)
         value = getattr(value, name)
     return value
 
 
 def _with_setting(plugin: T, path: list[str], raw: Any, where: str) -> T:
     name, *rest = path
-    old = setting(plugin, name)
+    old = getattr(plugin, name)
     if rest:
         new = _with_setting(old, rest, raw, where)
     else:
@@ -142,10 +164,13 @@ def _value(hint: Any, raw: Any, where: str, default: object = _MISSING) -> Any:
     for choice in choices:
         if isinstance(choice, type) and hasattr(choice, "group"):
             return construct(choice, raw, where)
-        if dataclasses.is_dataclass(choice) and isinstance(raw, Mapping):
-            start = default if isinstance(default, choice) else None  # pyright: ignore[reportArgumentType]
+        if isinstance(choice, type) and dataclasses.is_dataclass(choice):
+            if not isinstance(raw, Mapping):
+                continue
             table = {str(key): value for key, value in raw.items()}
-            return with_settings(start, table) if start else from_table(choice, table, where)  # pyright: ignore[reportArgumentType]
+            if isinstance(default, choice):
+                return _with_settings(default, table, f"{where}.")
+            return from_table(choice, table, where)
     try:
         return TypeAdapter(hint).validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:

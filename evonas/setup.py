@@ -6,21 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from torch import nn
 
 from evonas import measure, plugins
-from evonas.candidate import fresh_model, over_limits
+from evonas.candidate import fresh_model, over_limits, trained_model
 from evonas.config import Run, question as question_of
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.settings import holds
 from evonas.morph.settings import Settings
-from evonas.networks import Signatures
+from evonas.networks import Signatures, named
 from evonas.space import SearchSpace
-from evonas.store import Store, load_prepared, store_prepared, write_config
+from evonas.store import Store, load_prepared, read_journal, store_prepared, write_config
+from evonas.tracking.tracker import SearchInfo
 from evonas.trainer import Trainer
 
 
@@ -81,6 +84,19 @@ def prepare(run: Run, folder: Path) -> Setup:
     return Setup(Question(run.space, mutations, run.objectives, run.seed), signatures, seed)
 
 
+def search_info(run: Run, folder: Path, signatures: Signatures) -> SearchInfo:
+    """Return what a tracker must know; the record is read when it asks for a trained model."""
+
+    def load(number: int) -> tuple[nn.Module, NDArray[np.generic]]:
+        one = read_journal(folder)[0].history()[number]
+        (signature,) = signatures.values()
+        example = np.zeros((2, *signature.inputs), dtype=np.float32)
+        return trained_model(run.space, folder, one), example
+
+    loadable = load if len(signatures) == 1 else None
+    return SearchInfo(run.name, folder, dict(run.config), run.objectives, loadable)
+
+
 def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> Mapping[str, float]:
     """Return a candidate's parameters and MACs without allocating a weight."""
     with torch.device("meta"):
@@ -104,9 +120,9 @@ def _check_model(model: nn.Module, signatures: Signatures, trainer: Trainer) -> 
             f"the space makes {type(model).__name__}; choose another space"
         )
     for name, signature in signatures.items():
-        network = measure.network(model, name, signatures)
-        with torch.no_grad():
-            shape = tuple(network.eval()(torch.zeros(2, *signature.inputs)).shape)
+        network = named(model, signatures)[name]
+        with measure.evaluating(network):
+            shape = tuple(network(torch.zeros(2, *signature.inputs)).shape)
         if shape != (2, *signature.outputs):
             raise ConfigError(
                 f"network {name!r} makes {shape[1:]} of {signature.inputs}, "

@@ -16,4 +16,9 @@ def text(value: Any) -> str:
 
 def digest(value: Any, size: int = 8) -> str:
     """Return the hex BLAKE2s digest of `value`, `size` bytes long."""
-    return hashlib.blake2s(text(value).encode(), digest_size=size).hexdigest()
+    return digest_of(text(value), size=size)
+
+
+def digest_of(*lines: str, size: int = 8) -> str:
+    """Return the hex BLAKE2s digest of lines of text, `size` bytes long."""
+    return hashlib.blake2s("\n".join(lines).encode(), digest_size=size).hexdigest()

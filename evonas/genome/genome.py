@@ -119,12 +119,14 @@ class Birth:
             edits are a prefix of the child's.
         seed: Seed of its training and of its new weights. Siblings and their control child share
             it, so that they see the same data in the same order.
+        notes: What the controller wants to find again in the history; JSON-native.
     """
 
     genome: Genome
     operator: str
     parents: tuple[int, ...]
     seed: int
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the birth as a JSON object; the genome's key is written for readers."""
@@ -132,6 +134,7 @@ class Birth:
             "operator": self.operator,
             "parents": list(self.parents),
             "seed": self.seed,
+            **({"notes": dict(self.notes)} if self.notes else {}),
             "key": self.genome.key,
             "genome": self.genome.to_json(),
         }
@@ -140,5 +143,9 @@ class Birth:
     def from_json(cls, data: Mapping[str, Any]) -> "Birth":
         """Read what `to_json` wrote."""
         return cls(
-            Genome.from_json(data["genome"]), data["operator"], tuple(data["parents"]), data["seed"]
+            Genome.from_json(data["genome"]),
+            data["operator"],
+            tuple(data["parents"]),
+            data["seed"],
+            data.get("notes", {}),
         )

@@ -50,11 +50,15 @@ def layer(
     module = make(node.params, inputs[0])
     if generator is not None:
         module = module.double()
-    for name, part in module.named_modules():
-        if isinstance(part, nn.Conv2d | nn.Linear) and name != _ZERO:
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear) and not part.weight.is_meta:
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=generator)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+    if isinstance(module, SqueezeExcite):
+        nn.init.zeros_(module.expand.weight)
+        with torch.no_grad():  # after a ReLU all means are positive: negative rows would be dead
+            module.reduce.weight.abs_()
     return module
 
 
@@ -124,7 +128,6 @@ def _batch_norm(params: Mapping[str, Any], shape: Shape) -> nn.Module:
     return kind(shape[0], params["eps"], params["momentum"])
 
 
-_ZERO = "expand"  # the part of a squeeze-and-excitation that starts at zero
 _MODULES: Mapping[str, Callable[[Mapping[str, Any], Shape], nn.Module]] = {
     "conv": _conv,
     "depthwise": _depthwise,

@@ -1,6 +1,6 @@
 """Batch-norm statistics measured anew, after an edit or an averaging made the old ones wrong."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 import torch
@@ -32,7 +32,7 @@ def reestimate(model: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 @contextmanager
-def _measuring(model: nn.Module, norms: list[_Norm]) -> Iterator[None]:
+def _measuring(model: nn.Module, norms: list[_Norm]) -> Generator[None]:
     """Hold the model in evaluation mode but for the norms, which average over all batches."""
     modes = {module: module.training for module in model.modules()}
     momenta = [norm.momentum for norm in norms]

@@ -39,6 +39,7 @@ class GrowKernel(Mutation):
     max_kernel: int = 7
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a layer and the axes on which its kernel grows."""
         options: dict[tuple[str, int], None] = {}
         for name, graph in genome.architecture.items():
             for node in graph.nodes:
@@ -50,6 +51,7 @@ class GrowKernel(Mutation):
         return found and genome.edit("grow-kernel", found[0], axes=list(_AXES[found[1]]))
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the larger kernel, in every mirrored block."""
         name, graph, where = graph_of(genome, edit.targets[0])
         grown = [_grown(graph[node_id], edit.args["axes"]) for node_id in instances(graph, where)]
         graph = graph.with_nodes(grown)
@@ -57,6 +59,7 @@ class GrowKernel(Mutation):
         return genome.with_graph(name, graph).with_edit(edit)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Put zeros around the weights and their optimizer slots."""
         del before, rng
         name, graph, where = graph_of(after, edit.targets[0])
         start = prefix(after, name)
@@ -79,7 +82,9 @@ class GrowKernel(Mutation):
 def _can_grow(node: Node, axes: list[int]) -> bool:
     if node.frozen or node.op not in {"conv", "depthwise"}:
         return False
-    return all(not grows or k % 2 == 1 for grows, k in zip(axes, node.params["kernel"], strict=True))
+    return all(
+        not grows or k % 2 == 1 for grows, k in zip(axes, node.params["kernel"], strict=True)
+    )
 
 
 def _grown(node: Node, axes: list[int]) -> Node:

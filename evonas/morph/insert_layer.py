@@ -14,19 +14,22 @@ from typing import ClassVar, final
 
 import torch
 
+from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph, Node
 from evonas.genome.shapes import IDEMPOTENT
 from evonas.morph.carry import carried
 from evonas.morph.insertion import (
     chain,
+    graph_of,
     has_room,
     inserted,
+    made,
     normed,
     proposed,
     weighted,
 )
 from evonas.morph.mutation import Mutation
-from evonas.morph.naming import instances, made_by, prefix, split_target
+from evonas.morph.naming import made_by, prefix
 from evonas.seeds import Rng
 from evonas.state import State
 
@@ -49,18 +52,22 @@ class InsertLayer(Mutation):
     max_layers: int = 64
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a place, a kernel and an activation."""
         return proposed(genome, rng, "insert-layer", self.kernels, self._fits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the gated layer in it, in every mirrored block."""
+
         def gated(graph: LayerGraph, after: Node) -> list[Node]:
             step = weighted(graph.shapes[after.id], edit.args.get("kernel", ()))
-            made = chain(edit, after, "layer", normed(graph, [step], edit.args["kind"]))
+            branch = chain(edit, after, "layer", normed(graph, [step], edit.args["kind"]))
             gate = made_by(edit.id, "gate", "lerp", after.block)
-            return [*made, Node(gate, "lerp", (after.id, made[-1].id))]
+            return [*branch, Node(gate, "lerp", (after.id, branch[-1].id))]
 
         return inserted(genome, edit, gated)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Draw the new layer's weights; its gate is zero."""
         del edit
         return carried(before, after, state, rng)
 
@@ -86,35 +93,42 @@ class InsertIdentity(Mutation):
     max_layers: int = 64
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a place after an idempotent activation, and a kernel."""
         return proposed(genome, rng, "insert-identity", self.kernels, self._fits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the layer in it, in every mirrored block."""
+
         def identity(graph: LayerGraph, after: Node) -> list[Node]:
+            if not _repeats(after) or after.params["kind"] != edit.args["kind"]:
+                raise EditError(f"layer {after.id!r} ({after.op}) is no idempotent activation")
             step = weighted(graph.shapes[after.id], edit.args.get("kernel", ()))
             return chain(edit, after, "identity", [step, ("act", {"kind": edit.args["kind"]})])
 
         return inserted(genome, edit, identity)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Make the new layer pass its input on."""
         carry = carried(before, after, state, rng)
         return with_identities(after, edit, "identity", carry)
 
     def _fits(self, graph: LayerGraph, node: Node) -> bool:
-        repeats = node.op == "act" and node.params["kind"] in IDEMPOTENT
-        return repeats and has_room(graph, node, 1, self.max_layers)
+        return _repeats(node) and has_room(graph, node, 1, self.max_layers)
+
+
+def _repeats(node: Node) -> bool:
+    """Whether applying this layer once more changes nothing."""
+    return node.op == "act" and node.params["kind"] in IDEMPOTENT
 
 
 def with_identities(after: Genome, edit: Edit, role: str, state: State) -> State:
     """Return the state with the convolutions that the edit made in this role as identities."""
-    name, where = split_target(edit.targets[0])
-    graph = after.architecture[name]
+    name, graph, _ = graph_of(after, edit.targets[0])
     tensors = dict(state.tensors)
-    for node_id in instances(graph, where):
-        for op in ("conv", "linear"):
-            made = made_by(edit.id, role, op, graph[node_id].block)
-            if made in graph:
-                key = f"{prefix(after, name)}{made}.weight"
-                tensors[key] = dirac(tensors[key])
+    for op in ("conv", "linear"):
+        for node in made(graph, edit, role, op):
+            key = f"{prefix(after, name)}{node.id}.weight"
+            tensors[key] = dirac(tensors[key])
     return State(tensors, state.slots)
 
 

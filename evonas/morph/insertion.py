@@ -53,7 +53,8 @@ def graph_of(genome: Genome, target: str) -> tuple[str, LayerGraph, str]:
     """
     name, where = split_target(target)
     if name not in genome.architecture:
-        raise EditError(f"the genome has no graph {name!r}")
+        known = ", ".join(sorted(genome.architecture))
+        raise EditError(f"the genome has no graph {name!r} (it has: {known})")
     return name, genome.architecture[name], where
 
 
@@ -73,10 +74,11 @@ def proposed(
     if target is None:
         return None
     graph, node = first(genome, target)
+    sizes = [graph.shapes[twin][1:] for twin in instances(graph, site(graph, node))]
     acts = (other.params["kind"] for other in graph.nodes if other.op == "act")
     args: dict[str, Any] = {"kind": node.params.get("kind", next(acts, "relu"))}
-    if len(graph.shapes[node.id]) == 3:
-        seen = [size for size in kernels if size // 2 < min(graph.shapes[node.id][1:])]
+    if sizes[0]:
+        seen = [size for size in kernels if size // 2 < min(map(min, sizes))]
         args["kernel"] = [drawn(seen, rng) or 1] * 2
     return genome.edit(operator, target, **args)
 
@@ -99,9 +101,9 @@ def inserted(
     """
     name, graph, where = graph_of(genome, edit.targets[0])
     for node_id in instances(graph, where):
-        made = tuple(make(graph, graph[node_id]))
+        new = tuple(make(graph, graph[node_id]))
         readers = [graph[reader] for reader in graph.consumers[node_id]]
-        graph = graph.with_nodes([*made, *rewired(readers, node_id, made[-1].id)])
+        graph = graph.with_nodes([*new, *rewired(readers, node_id, new[-1].id)])
     graph.validate()
     return genome.with_graph(name, graph).with_edit(edit)
 
@@ -121,6 +123,11 @@ def chain(edit: Edit, source: Node, role: str, steps: Iterable[Step]) -> list[No
         last = nodes[-1].id if nodes else source.id
         nodes.append(Node(made_by(edit.id, role, op, source.block), op, (last,), params))
     return nodes
+
+
+def made(graph: LayerGraph, edit: Edit, role: str, op: str) -> list[Node]:
+    """Return the layers of one operation that the edit made in a role, one in every block."""
+    return [node for node in graph.nodes if node.local == made_by(edit.id, role, op)]
 
 
 def normed(graph: LayerGraph, weighted: Sequence[Step], kind: str) -> list[Step]:

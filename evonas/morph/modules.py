@@ -34,14 +34,12 @@ class Lerp(nn.Module):
 
 @final
 class SqueezeExcite(nn.Module):
-    """y = x * 2 sigmoid(W2 relu(W1 mean(x))): exactly x while W2 is zero, as at first."""
+    """y = x * 2 sigmoid(W2 relu(W1 mean(x))): exactly x while W2 is zero."""
 
     def __init__(self, channels: int, squeeze: int) -> None:
         super().__init__()
         self.reduce = nn.Linear(channels, squeeze)
         self.expand = nn.Linear(squeeze, channels)
-        nn.init.zeros_(self.expand.weight)
-        nn.init.zeros_(self.expand.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Weigh the channels of a batch of pictures by what the whole picture shows."""

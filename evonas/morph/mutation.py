@@ -18,12 +18,14 @@ class Mutation(ABC):
     Attributes:
         exact: Whether the child computes what its parent computed (1e-9 in float64).
         exact_in_training: The same with batch statistics.
+        alive: Whether every new parameter moves by the second step of training.
         source: The publication the operator comes from.
     """
 
     group: ClassVar[str] = "evonas.mutations"
     exact: ClassVar[bool]
     exact_in_training: ClassVar[bool]
+    alive: ClassVar[bool] = True
     source: ClassVar[str]
 
     @abstractmethod

@@ -42,19 +42,23 @@ class InsertSeparable(Mutation):
     max_layers: int = 64
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a place, a kernel and an activation."""
         return proposed(genome, rng, "insert-separable", self.kernels, self._fits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the gated layers in it, in every mirrored block."""
+
         def gated(graph: LayerGraph, after: Node) -> list[Node]:
             depthwise = ("depthwise", {**window(edit.args["kernel"]), "bias": False})
             steps = [depthwise, weighted(graph.shapes[after.id], (1, 1))]
-            made = chain(edit, after, "separable", normed(graph, steps, edit.args["kind"]))
+            branch = chain(edit, after, "separable", normed(graph, steps, edit.args["kind"]))
             gate = made_by(edit.id, "separable", "lerp", after.block)
-            return [*made, Node(gate, "lerp", (after.id, made[-1].id))]
+            return [*branch, Node(gate, "lerp", (after.id, branch[-1].id))]
 
         return inserted(genome, edit, gated)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Draw the new layers' weights; their gate is zero."""
         del edit
         return carried(before, after, state, rng)
 

@@ -43,9 +43,12 @@ class InsertShortcut(Mutation):
     max_layers: int = 64
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a place, a kernel and an activation."""
         return proposed(genome, rng, "insert-shortcut", self.kernels, self._fits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the residual layer in it, in every mirrored block."""
+
         def residual(graph: LayerGraph, after: Node) -> list[Node]:
             step = weighted(graph.shapes[after.id], edit.args.get("kernel", ()))
             steps = [*normed(graph, [step], edit.args["kind"]), ("scale", {})]
@@ -56,6 +59,7 @@ class InsertShortcut(Mutation):
         return inserted(genome, edit, residual)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Draw the new layer's weights; its scale is zero."""
         del edit
         return carried(before, after, state, rng)
 

@@ -42,12 +42,17 @@ class AddSkip(Mutation):
     max_layers: int = 64
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a later place that some earlier one can lead to, and then that one."""
         options = places(genome, self._fits)
-        pairs = [(late, early) for late in options for early in options if _joins(genome, late, early)]
-        pair = drawn(pairs, rng)
-        return pair and genome.edit("add-skip", *pair)
+        for choice in rng.permutation(len(options)):
+            late = options[choice]
+            early = drawn([other for other in options if _joins(genome, late, other)], rng)
+            if early is not None:
+                return genome.edit("add-skip", late, early)
+        return None
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the connection in it, in every mirrored block."""
         late, early = edit.targets
         if not _joins(genome, late, early):
             raise EditError(f"no skip connection can lead from {early!r} to {late!r}")
@@ -62,6 +67,7 @@ class AddSkip(Mutation):
         return inserted(genome, edit, skipped)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Draw the new layer's weights; its scale is zero."""
         del edit
         return carried(before, after, state, rng)
 
@@ -73,9 +79,7 @@ def _pairs(genome: Genome, late: str, early: str) -> dict[str, str]:
     """Return the earlier layer for each of the later ones, block by block where they mirror."""
     _, graph, late_site = graph_of(genome, late)
     _, _, early_site = graph_of(genome, early)
-    return dict(
-        zip(instances(graph, late_site), instances(graph, early_site), strict=True)
-    )
+    return dict(zip(instances(graph, late_site), instances(graph, early_site), strict=True))
 
 
 def _joins(genome: Genome, late: str, early: str) -> bool:

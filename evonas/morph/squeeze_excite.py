@@ -31,14 +31,17 @@ class AddSqueezeExcite(Mutation):
     reduction: int = 4
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
+        """Draw a place; the hidden width follows from the channels there."""
         target = drawn(places(genome, _fits), rng)
         if target is None:
             return None
         graph, node = first(genome, target)
-        squeeze = max(1, graph.shapes[node.id][0] // self.reduction)
+        squeeze = max(2, graph.shapes[node.id][0] // self.reduction)
         return genome.edit("add-se", target, squeeze=squeeze)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
+        """Return the genome with the excitation in it, in every mirrored block."""
+
         def excited(graph: LayerGraph, after: Node) -> list[Node]:
             del graph
             return chain(edit, after, "excite", [("se", {"squeeze": edit.args["squeeze"]})])
@@ -46,6 +49,7 @@ class AddSqueezeExcite(Mutation):
         return inserted(genome, edit, excited)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
+        """Draw the first layer's weights; the second is zero."""
         del edit
         return carried(before, after, state, rng)
 

@@ -1,12 +1,19 @@
 """The tracker contract: a mirror of the search that may fail without harm."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, final
 
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
 from evonas.history import Individual, Objective
+
+LoadModel = Callable[[int], tuple[nn.Module, NDArray[np.generic]]]
+"""Returns a trained individual in eval mode and a batch of two or more inputs as an example."""
 
 
 @final
@@ -19,16 +26,23 @@ class SearchInfo:
         folder: The run folder, for weights.
         config: The resolved run file, as plain data.
         objectives: For the front.
+        load: Builds a member of the front, to be logged as a model; called by the tracker's
+            thread while the search waits in `close`. None where candidates are no networks.
     """
 
     name: str
     folder: Path
     config: dict[str, Any]
     objectives: Sequence[Objective]
+    load: LoadModel | None = None
 
 
 class Mirror(ABC):
-    """A started tracker. No method raises for trouble of the tracking system, nor waits for it."""
+    """A started tracker. No method raises for trouble of the tracking system, nor waits for it.
+
+    Individuals come in any order in which parents precede their children; a continued search hands
+    in those it already has as well, from the seed on, since costs and credits refer to them.
+    """
 
     @abstractmethod
     def finished(self, individual: Individual) -> None:
@@ -36,7 +50,10 @@ class Mirror(ABC):
 
     @abstractmethod
     def close(self, front: Sequence[int], timeout: float) -> str:
-        """Log the front, flush for at most `timeout` seconds; say in a line what is missing."""
+        """Log the front, flush for at most `timeout` seconds; say in a line what is missing.
+
+        The line is empty if nothing is.
+        """
 
 
 class Tracker(ABC):
@@ -47,3 +64,17 @@ class Tracker(ABC):
     @abstractmethod
     def start(self, search: SearchInfo) -> Mirror:
         """Open the mirror of a search, continuing the one that is there."""
+
+
+def track(
+    tracker: Tracker,
+    search: SearchInfo,
+    history: Iterable[Individual],
+    front: Sequence[int],
+    timeout: float,
+) -> str:
+    """Mirror a recorded search, or what of it is not there yet; say what is still missing."""
+    mirror = tracker.start(search)
+    for individual in history:
+        mirror.finished(individual)
+    return mirror.close(front, timeout)

@@ -103,6 +103,11 @@ class Supervised(Trainer):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, should be 0 to 1")
 
+    @classmethod
+    def example(cls) -> "Supervised":
+        """Return what `evonas check` trains."""
+        return cls(data="digits", epochs=1, train_samples=256)
+
     def prepare(self, seed: int) -> Mapping[str, Tensor]:
         """Read and split the data; let the slots add what they need."""
         source = sources.read(self.data, Path(self.root), self.size)

@@ -1,0 +1,24 @@
+"""How many candidates this machine can train side by side."""
+
+import os
+from pathlib import Path
+
+import torch
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def places() -> int:
+    """Return the number of accelerators or, where there is none, of usable CPU cores."""
+    return torch.accelerator.device_count() or usable_cores()
+
+
+def usable_cores(quota: Path = _QUOTA) -> int:
+    """Return how many cores the process may use by its affinity and its container's quota."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    if quota.is_file():
+        limit, period = quota.read_text(encoding="ascii").split()
+        if limit != "max":
+            cores = min(cores, max(1, int(limit) // int(period)))
+    return cores

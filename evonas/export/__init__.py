@@ -1,0 +1,7 @@
+"""The trained winner in every format, compared with the searched model before it is handed out."""
+
+from evonas.export.handover import FORMATS, TOLERANCE, export
+from evonas.export.weights import load
+from evonas.export.winner import Winner
+
+__all__ = ["FORMATS", "TOLERANCE", "Winner", "export", "load"]

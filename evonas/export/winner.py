@@ -1,0 +1,92 @@
+"""What is exported, and what every file format must be able to do with it."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from evonas.genome import Genome
+from evonas.networks import Signatures, named
+
+Batches = Mapping[str, list[Tensor]]
+"""Batches of inputs, or the outputs for them, by the name of the network."""
+
+
+@final
+@dataclass(frozen=True)
+class Winner:
+    """A finished candidate.
+
+    Attributes:
+        model: With its trained weights, in eval mode, on the CPU; a copy of the exporter's own.
+        genome: Its genome, without layer graphs if its space has models of another kind.
+        signatures: Its networks; where there is more than one, each is a submodule of its name.
+        about: Facts for the reader of the file.
+    """
+
+    model: nn.Module
+    genome: Genome
+    signatures: Signatures
+    about: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls, model: nn.Module, genome: Genome, signatures: Signatures, about: Mapping[str, str]
+    ) -> "Winner":
+        """Copy what may still be in use elsewhere."""
+        return cls(copy.deepcopy(model).cpu().eval(), genome, signatures, dict(about))
+
+    def networks(self, model: nn.Module | None = None) -> Mapping[str, nn.Module]:
+        """Return the networks of the candidate, or of a `model` built like it, by name."""
+        return named(self.model if model is None else model, self.signatures)
+
+    def places(self, to: Path) -> Mapping[str, Path]:
+        """Return a file for each network where a format holds one: `to`, or `to-NAME`."""
+        if len(self.signatures) == 1:
+            return dict.fromkeys(self.signatures, to)
+        return {name: to.with_stem(f"{to.stem}-{name}") for name in self.signatures}
+
+    def random_inputs(self, sizes: Sequence[int], generator: torch.Generator) -> Batches:
+        """Draw a batch of each of these sizes for every network."""
+        parameters = (parameter.dtype for parameter in self.model.parameters())
+        dtype = next((dtype for dtype in parameters if dtype.is_floating_point), torch.float32)
+        return {
+            name: [
+                torch.randn(size, *signature.inputs, generator=generator).to(dtype)
+                for size in sizes
+            ]
+            for name, signature in self.signatures.items()
+        }
+
+
+def answers(networks: Mapping[str, nn.Module], inputs: Batches) -> Batches:
+    """Return the outputs of every network for each of its batches."""
+    with torch.no_grad():
+        return {name: [networks[name](batch) for batch in inputs[name]] for name in networks}
+
+
+class Format(ABC):
+    """A file format for trained networks. Implementations are final, frozen dataclasses.
+
+    Attributes:
+        suffix: Of its files, with the dot.
+    """
+
+    suffix: ClassVar[str]
+
+    @abstractmethod
+    def write(self, winner: Winner, to: Path) -> None:
+        """Write `winner` to `to`, and what else is needed to files beside it.
+
+        Raises:
+            ExportError: if this winner cannot be written so.
+        """
+
+    @abstractmethod
+    def read_back(self, winner: Winner, written: Path, inputs: Batches) -> Batches:
+        """Load what `write` has written, as its reader would, and return its outputs."""

@@ -1,0 +1,221 @@
+"""The whole search as one HTML file that loads nothing from anywhere."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from evonas.history import Evaluation, History, Individual, Objective
+from evonas.lineage import edit_name, family_tree
+from evonas.report import drawing, facts, tables
+from evonas.report.ancestry import ancestry
+from evonas.report.markup import Markup, join, tag
+from evonas.report.numbers import duration, short
+from evonas.report.plots import Dot, scatter, steps
+
+Results = Mapping[str, Mapping[str, float]]
+
+
+def html(
+    history: History,
+    objectives: Sequence[Objective],
+    name: str,
+    config: Mapping[str, Any],
+    final: Results | None = None,
+) -> str:
+    """Return the report of a search, finished or not.
+
+    Args:
+        history: What has been found.
+        objectives: Of the search, at least one.
+        name: Of the search.
+        config: The resolved run file.
+        final: Metrics on the test data by arm (`inherited`, `from scratch`), if there are any.
+    """
+    members = facts.best_first(history, objectives) if history.evaluated() else []
+    sections = [
+        _summary(history, objectives, members),
+        *_results(history, objectives, members, final or {}),
+        _failures(history),
+        _configuration(config),
+    ]
+    style, script = (
+        Markup(files("evonas.report").joinpath(f"page.{kind}").read_text("utf-8"))
+        for kind in ("css", "js")
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", f"{name} \u2013 evonas"),
+        tag("style", style),
+    )
+    asked = ", ".join(f"{one.name} \u2192 {one.direction}" for one in objectives)
+    header = tag(
+        "header",
+        tag("p", "evonas search report", class_="kicker"),
+        tag("h1", name),
+        tag("p", asked, class_="asked"),
+    )
+    body = tag(
+        "body",
+        tag("main", header, *sections),
+        tag("div", id="tip", role="status"),
+        tag("script", script),
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _results(
+    history: History, objectives: Sequence[Objective], members: Sequence[Individual], final: Results
+) -> list[Markup]:
+    """Return the sections that need at least one evaluated candidate."""
+    if not members:
+        return [_section("Front", tag("p", "Nothing has been evaluated yet.", class_="note"))]
+    return [
+        _section("Front", _front(history, objectives, members)),
+        *([_section("On the test data", tables.test_table(final))] if final else []),
+        _section("Progress", _progress(history, objectives)),
+        _section("Lineage of the front", _lineage(history, objectives, members)),
+        _section(
+            "Operators",
+            tables.operator_table(facts.operators(history, objectives), objectives[0]),
+        ),
+        _section(f"Architecture of #{members[0].number}", _architecture(members[0])),
+    ]
+
+
+def _section(title: str, *content: Markup) -> Markup:
+    return tag("section", tag("h2", title), *content)
+
+
+def _summary(
+    history: History, objectives: Sequence[Objective], members: Sequence[Individual]
+) -> Markup:
+    cost, num_failures = facts.total_cost(history), len(facts.failures(history))
+    tiles = [
+        ("births", str(len(history)), f"{num_failures} failed" if num_failures else "none failed"),
+        ("on the front", str(len(members)), f"of {len(history.evaluated())} evaluated"),
+    ]
+    for objective in objectives if members else ():
+        best = min(members, key=lambda one: facts.loss(one, objective))
+        tiles.append(
+            (f"best {objective.name}", tables.metric(best, objective.name), f"#{best.number}")
+        )
+    tiles += [
+        ("training", short(cost.macs, "MAC"), f"{short(cost.samples)} samples"),
+        ("worker time", duration(cost.seconds), "CPU"),
+    ]
+    return tag(
+        "dl",
+        *(
+            tag("div", tag("dt", title), tag("dd", value), tag("dd", note, class_="note"))
+            for title, value, note in tiles
+        ),
+        class_="tiles",
+    )
+
+
+def _front(
+    history: History, objectives: Sequence[Objective], members: Sequence[Individual]
+) -> Markup:
+    first, *others = [objective.name for objective in objectives]
+    pairs = others or [name for name in ("macs",) if name in _metrics(members[0])]
+    numbers = {one.number for one in members}
+    charts: list[Markup] = []
+    for name in pairs:
+        dots = [
+            Dot(one.number, x, y, _tip(one, objectives), one.number in numbers)
+            for one, evaluation in history.evaluated()
+            if math.isfinite(x := evaluation.metrics[name])
+            and math.isfinite(y := evaluation.metrics[first])
+        ]
+        line = sorted((dot for dot in dots if dot.is_front), key=lambda dot: dot.x)
+        charts.append(scatter(dots, name, first, line if len(objectives) == 2 else ()))
+    legend = tag(
+        "p",
+        *(tag("span", tag("i", class_=kind), text) for kind, text in _LEGEND),
+        class_="legend",
+    )
+    return join(
+        tag("div", *charts, class_="charts" if len(charts) > 1 else "charts single"),
+        *([legend] if charts else []),
+        tables.front_table(members, objectives),
+    )
+
+
+_LEGEND = (("front", "front: nothing beats it in every objective"), ("dot", "other candidates"))
+
+
+def _progress(history: History, objectives: Sequence[Objective]) -> Markup:
+    first = objectives[0]
+    charts = [
+        tag("figure", tag("figcaption", title), steps(points, label))
+        for title, label, points in (
+            (f"Best {first.name} so far", first.name, facts.best_so_far(history, first)),
+            ("Hypervolume of the front", "hypervolume", facts.volumes(history, objectives)),
+        )
+    ]
+    note = tag(
+        "p",
+        "Hypervolume: the share of the box between the best and the worst value of each objective "
+        "that the front dominates.",
+        class_="note",
+    )
+    return join(tag("div", *charts, class_="charts"), note)
+
+
+def _lineage(
+    history: History, objectives: Sequence[Objective], members: Sequence[Individual]
+) -> Markup:
+    numbers = {one.number for one in members}
+    tree = family_tree(history, objectives, numbers)
+
+    def tip(number: int) -> str:
+        edits: list[str] = tree.nodes[number]["edits"]
+        return "\n".join([_tip(history[number], objectives), *edits])
+
+    drawn = tag("div", ancestry(tree, numbers, tip), class_="scroll")
+    note = "Full lines: weights are inherited. Dashed lines: edits of a second parent."
+    return join(drawn, tag("p", note, class_="note"))
+
+
+def _architecture(best: Individual) -> Markup:
+    genome = best.birth.genome
+    if not genome.architecture:
+        return tag("p", "This search space has models that are no layer graphs.", class_="note")
+    pictures = [
+        tag("figure", tag("figcaption", name), Markup(drawing.svg(graph)))
+        for name, graph in genome.architecture.items()
+    ]
+    edits = [tag("li", edit_name(edit)) for edit in genome.edits]
+    steps_taken = tag("div", tag("h3", "Edits from the seed on"), tag("ol", *edits))
+    return tag(
+        "div",
+        tag("div", *pictures, class_="networks"),
+        *([steps_taken] if edits else []),
+        class_="architecture",
+    )
+
+
+def _failures(history: History) -> Markup:
+    failed = facts.failures(history)
+    content = tables.failure_table(failed) if failed else tag("p", "None.", class_="note")
+    return _section("Failures", content)
+
+
+def _configuration(config: Mapping[str, Any]) -> Markup:
+    text = json.dumps(config, indent=2, default=str)
+    return _section("Run file", tag("details", tag("summary", "as resolved"), tag("pre", text)))
+
+
+def _tip(one: Individual, objectives: Sequence[Objective]) -> str:
+    values = [f"{objective.name} {tables.metric(one, objective.name)}" for objective in objectives]
+    origin = f"of {tables.parents(one)}" if one.birth.parents else ""
+    return "\n".join([f"#{one.number} {one.birth.operator} {origin}".rstrip(), *values])
+
+
+def _metrics(one: Individual) -> Mapping[str, float]:
+    assert isinstance(one.outcome, Evaluation)
+    return one.outcome.metrics

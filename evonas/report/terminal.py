@@ -1,0 +1,93 @@
+"""Tables and lines about a search for the terminal."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from evonas.history import Cost, Evaluation, Individual, Objective
+from evonas.report.numbers import duration, short
+
+
+class Shown(Protocol):
+    """Whatever stands for an individual."""
+
+    @property
+    def individual(self) -> Individual:
+        """The individual."""
+        ...
+
+
+def front_table(members: Sequence[Shown], objectives: Sequence[Objective]) -> Table:
+    """Return one row a member: number, origin, objectives, parameters, settings."""
+    names = [objective.name for objective in objectives]
+    sizes = [name for name in ("parameters", "macs") if name not in names]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("#", justify="right", style="bold")
+    table.add_column("operator", no_wrap=True)
+    table.add_column("parents")
+    for name in names:
+        table.add_column(name, justify="right", style="cyan")
+    for name in (*sizes, "edits"):
+        table.add_column(name, justify="right")
+    table.add_column("settings", overflow="fold")
+    for member in members:
+        one = member.individual
+        row = [
+            str(one.number),
+            one.birth.operator,
+            ", ".join(map(str, one.birth.parents)),
+            *(metric(one, name) for name in [*names, *sizes]),
+            str(len(one.birth.genome.edits)),
+            _settings(one),
+        ]
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def finished_line(individual: Individual, objectives: Sequence[Objective], of: str) -> str:
+    """Return one line about a finished individual; `of` is how many there will be."""
+    outcome = individual.outcome
+    start = f"[{individual.number + 1}{of}] #{individual.number} {origin(individual)}"
+    if not isinstance(outcome, Evaluation):
+        return f"{start}: failed ({outcome.kind}): {outcome.message}"
+    values = ", ".join(f"{one.name} {metric(individual, one.name)}" for one in objectives)
+    same = f", same as #{outcome.same_as}" if outcome.same_as is not None else ""
+    return f"{start}: {values}{same}{', stopped early' if outcome.stopped else ''}"
+
+
+def origin(individual: Individual) -> str:
+    """Return where an individual comes from in a few words."""
+    birth = individual.birth
+    parents = ", ".join(f"#{number}" for number in birth.parents)
+    return f"{birth.operator} of {parents}" if parents else birth.operator
+
+
+def metric(individual: Individual, name: str) -> str:
+    """Return a metric as text, or a dash."""
+    outcome = individual.outcome
+    if not isinstance(outcome, Evaluation) or name not in outcome.metrics:
+        return "-"
+    return short(outcome.metrics[name])
+
+
+def closing_line(individuals: Iterable[Individual]) -> str:
+    """Return in one line what a search has done."""
+    made = list(individuals)
+    num_failures = sum(not isinstance(one.outcome, Evaluation) for one in made)
+    costs: list[Cost] = [one.outcome.cost for one in made]
+    macs, seconds = sum(cost.macs for cost in costs), sum(cost.seconds for cost in costs)
+    return (
+        f"{len(made)} births, {num_failures} failed; {short(macs, 'MAC')} of training in "
+        f"{duration(seconds)} of worker time"
+    )
+
+
+def _settings(individual: Individual) -> str:
+    """Return the settings genes by the last word of their paths, as the terminal is narrow."""
+    return ", ".join(
+        f"{path.rpartition('.')[2]} {short(value) if isinstance(value, int | float) else value}"
+        for path, value in individual.birth.genome.settings.items()
+    )

@@ -1,0 +1,135 @@
+"""What a tracking system is told of one candidate, independent of any such system."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from evonas import lineage
+from evonas.genome import Genome, canonical
+from evonas.history import Cost, Evaluation, Individual
+from evonas.report.drawing import svg
+
+TAG = "evonas."
+NUMBER, SEARCH, CREDIT, FRONT = f"{TAG}number", f"{TAG}search", f"{TAG}credit", f"{TAG}front"
+GENOME_FILE, OUTCOME_FILE = "genome.json", "outcome.json"
+LONGEST_VALUE = 6_000
+"""Characters of a parameter; MLflow takes no more, and a longer genome is an artifact only."""
+
+
+@final
+@dataclass(frozen=True)
+class Point:
+    """One value of one metric at one step; a final one comes after the curve's at this step."""
+
+    name: str
+    value: float
+    step: int
+    is_final: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Record:
+    """One candidate, flattened.
+
+    Attributes:
+        name: For people: number and operator.
+        tags: Where it comes from, what it cost, where its weights are.
+        params: What it is: settings, other chromosomes and counts of its layers.
+        points: Its learning curve, then its final metrics and costs.
+        files: Texts by file name: genome, outcome, one drawing a network.
+        failed: Whether it could not be evaluated.
+        seconds: What it took.
+    """
+
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    points: Sequence[Point]
+    files: Mapping[str, str]
+    failed: bool
+    seconds: float
+
+
+def record(
+    one: Individual, parent: Genome | None, line: Cost, credit: float | None = None
+) -> Record:
+    """Return the record of an individual.
+
+    Args:
+        one: The individual.
+        parent: The genome of its first parent.
+        line: The cost of its line, its own included.
+        credit: What its edits earned, if a control is known.
+    """
+    return Record(
+        name=f"{one.number:04d} {one.birth.operator}",
+        tags=_tags(one, parent, line) | ({} if credit is None else {CREDIT: repr(credit)}),
+        params=_params(one.birth.genome),
+        points=tuple(_points(one, line)),
+        files=_files(one),
+        failed=not isinstance(one.outcome, Evaluation),
+        seconds=one.outcome.cost.seconds,
+    )
+
+
+def flat(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the leaves of nested mappings as text by dotted path; lists stay whole."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from flat(value, f"{name}.{key}" if name else str(key))
+    else:
+        text = data if isinstance(data, str) else json.dumps(data)
+        yield name, text[:LONGEST_VALUE]
+
+
+def _tags(one: Individual, parent: Genome | None, line: Cost) -> dict[str, str]:
+    birth, outcome = one.birth, one.outcome
+    edits = [lineage.edit_name(edit) for edit in lineage.added_edits(birth.genome, parent)]
+    tags = {
+        "number": str(one.number),
+        "operator": birth.operator,
+        "parents": json.dumps(birth.parents),
+        "seed": str(birth.seed),
+        "key": birth.genome.key,
+        "edits": "; ".join(edits)[:LONGEST_VALUE],
+        "cost": json.dumps(vars(outcome.cost)),
+        "line_cost": json.dumps(vars(line)),
+    }
+    if isinstance(outcome, Evaluation):
+        tags |= {"weights": outcome.weights} if outcome.weights else {}
+    else:
+        tags |= {"failure": outcome.kind, "message": outcome.message[:LONGEST_VALUE]}
+    return {f"{TAG}{name}": value for name, value in tags.items()}
+
+
+def _params(genome: Genome) -> dict[str, str]:
+    counts: dict[str, int] = {"edits": len(genome.edits)}
+    for name, graph in genome.architecture.items():
+        counts[f"{name}.layers"] = len(graph.nodes)
+        for node in graph.nodes:
+            counts[f"{name}.{node.op}"] = counts.get(f"{name}.{node.op}", 0) + 1
+    params = dict(flat({**counts, "settings": genome.settings, **genome.chromosomes}))
+    text = canonical.text(genome.to_json())
+    return params | ({"genome": text} if len(text) <= LONGEST_VALUE else {})
+
+
+def _points(one: Individual, line: Cost) -> Iterator[Point]:
+    outcome, last = one.outcome, 0
+    if isinstance(outcome, Evaluation):
+        for step, metrics in outcome.curve:
+            last = max(last, step)
+            yield from (Point(name, value, step) for name, value in metrics.items())
+        yield from (Point(name, value, last, True) for name, value in outcome.metrics.items())
+    for name, cost in (("cost", outcome.cost), ("line_cost", line)):
+        yield from (Point(f"{name}.{unit}", value, last) for unit, value in vars(cost).items())
+
+
+def _files(one: Individual) -> dict[str, str]:
+    genome = one.birth.genome
+    return {
+        GENOME_FILE: json.dumps(genome.to_json(), indent=1),
+        OUTCOME_FILE: json.dumps(one.outcome.to_json()),
+        **{f"{name}.svg": svg(graph) for name, graph in genome.architecture.items()},
+    }

@@ -1,0 +1,33 @@
+"""What every test needs: one thread, no telemetry, no display, the examples on the path."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MPLBACKEND", "Agg")
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture
+def examples(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder `examples`, importable as a user who works in the repository has it."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return ROOT / "examples"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder; runs go below it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,94 @@
+"""What becomes of workers when the process that runs the search comes to a bad end."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = """
+import sys
+from evonas.executors.processes import Processes
+from support.executor_jobs import evaluate, job
+
+def search():
+    pool = Processes(workers=2, start_method={start_method!r}).start(evaluate, print)
+    for number, note in enumerate(sys.argv[1:]):
+        pool.submit(job(number, {behaviour!r}, note=note))
+    print(pool.next_finished().outcome)
+
+{guard}search()
+"""
+
+
+@contextlib.contextmanager
+def controller(folder: Path, behaviour: str, **options: str) -> Generator[subprocess.Popen[str]]:
+    """Run a script that searches, in a process group of its own as a terminal's command is."""
+    options = {"start_method": "forkserver", "guard": "if __name__ == '__main__': ", **options}
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(behaviour=behaviour, **options), encoding="utf-8")
+    notes = [str(folder / "first"), str(folder / "second")]
+    with subprocess.Popen(
+        [sys.executable, str(script), *notes],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited for a minute in vain"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
+def test_workers_and_their_children_die_with_a_killed_controller(
+    tmp_path: Path, start_method: str
+) -> None:
+    notes = [tmp_path / "first", tmp_path / "second"]
+    with controller(tmp_path, "with_a_child", start_method=start_method) as process:
+        wait_until(lambda: all(note.exists() for note in notes))
+        process.kill()
+    pids = [int(pid) for note in notes for pid in note.read_text(encoding="ascii").split()]
+    assert len(pids) == 4
+    wait_until(lambda: not any(map(is_running, pids)))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_an_interrupt_reaches_the_controller_alone(tmp_path: Path) -> None:
+    notes = [tmp_path / "first", tmp_path / "second"]
+    with controller(tmp_path, "with_a_child") as process:
+        wait_until(lambda: all(note.exists() for note in notes))
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    assert "worker" not in errors
+
+
+def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
+    with controller(tmp_path, "good", guard="") as process:
+        output, _ = process.communicate(timeout=60)
+    assert "kind='error'" in output
+    assert "under `if __name__ == '__main__':`" in output

@@ -1,0 +1,64 @@
+"""The family tree can be rebuilt from MLflow alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from histories import OBJECTIVES, history, long_history
+from mlflow import MlflowClient
+from mlflow_reading import LONG, candidates, search
+
+from evonas.errors import StoreError
+from evonas.history import History
+from evonas.lineage import family_tree, same
+from evonas.tracking.from_mlflow import history_from_mlflow
+from evonas.tracking.mlflow_tracker import MlflowTracker
+from evonas.tracking.tracker import track
+
+
+def text(individuals: History) -> str:
+    rows = [(one.number, one.birth.to_json(), one.outcome.to_json()) for one in individuals]
+    return json.dumps(rows, sort_keys=True)
+
+
+def test_the_lineage_from_mlflow_equals_the_one_from_the_journal(mirrored: str) -> None:
+    read = history_from_mlflow(mirrored, "evonas", "digits")
+    assert same(family_tree(read, OBJECTIVES), family_tree(history(), OBJECTIVES))
+
+
+def test_births_and_outcomes_come_back_exactly(mirrored: str) -> None:
+    assert text(history_from_mlflow(mirrored, "evonas", "digits")) == text(history())
+
+
+def test_the_newest_search_of_a_name_is_read(uri: str) -> None:
+    searches = (("it's", history(8)), ("it's", long_history(3)), ("other", history(1)))
+    for name, individuals in searches:
+        assert track(MlflowTracker(uri=uri), search(name=name), individuals, (), LONG) == ""
+    assert len(history_from_mlflow(uri, "evonas", "it's")) == 3
+
+
+@pytest.mark.parametrize(
+    ("experiment", "name", "message"),
+    [
+        ("nowhere", "digits", "no experiment 'nowhere'"),
+        ("evonas", "letters", "no search 'letters'"),
+    ],
+)
+def test_a_search_that_is_not_there_is_named(
+    mirrored: str, experiment: str, name: str, message: str
+) -> None:
+    with pytest.raises(StoreError, match=message):
+        history_from_mlflow(mirrored, experiment, name)
+
+
+def test_a_store_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no MLflow store"):
+        history_from_mlflow(f"sqlite:///{tmp_path}/none.db", "evonas", "digits")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_gap_is_named(uri: str) -> None:
+    assert track(MlflowTracker(uri=uri), search(), history(4), (), LONG) == ""
+    MlflowClient(uri).delete_run(candidates(uri)[2].info.run_id)
+    with pytest.raises(StoreError, match="lacks 1 candidates of 'digits', the first is 2"):
+        history_from_mlflow(uri, "evonas", "digits")
