@@ -11,11 +11,7 @@ import hashlib
 import json
 import os
 import zlib
-<<<<<<< HEAD
 from collections.abc import Mapping, Sequence
-=======
-from collections.abc import Mapping
->>>>>>> executors
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -74,12 +70,7 @@ class Store:
         try:
             with ExitStack() as files:
                 (folder / "weights").mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
-                self._lock = files.enter_context((folder / "lock").open("a+", encoding="utf-8"))
-                self._take_lock()
-=======
                 _take(files.enter_context((folder / "lock").open("a+", encoding="utf-8")), folder)
->>>>>>> executors
                 self.record, length = read_journal(folder)
                 self._journal = files.enter_context((folder / JOURNAL).open("ab"))
                 self._journal.truncate(length)
@@ -231,7 +222,6 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
     return json.loads(text)
 
 
-<<<<<<< HEAD
 def _read(lines: Sequence[bytes]) -> tuple[Record, int]:
     """Return what the lines say up to the first that is damaged or out of order, and its place."""
     record, elapsed = Record([], {}, 0.0), 0.0
@@ -255,7 +245,8 @@ def _follows(line: Mapping[str, Any], record: Record) -> bool:
     return (
         number == births if "birth" in line else number < births and number not in record.outcomes
     )
-=======
+
+
 def _take(lock: TextIO, folder: Path) -> None:
     """Lock the file until it is closed, however this process ends; write into it who holds it."""
     try:
@@ -269,16 +260,3 @@ def _take(lock: TextIO, folder: Path) -> None:
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()
-
-
-def _read(line: dict[str, Any], record: Record, elapsed: float) -> float:
-    """Put one line into the record; return the search's elapsed seconds so far."""
-    if "birth" in line:
-        assert line["number"] == len(record.births), f"birth {line['number']} is out of order"
-        record.births.append(Birth.from_json(line["birth"]))
-        return elapsed
-    outcome = outcome_from_json(line["outcome"])
-    cost = Cost(outcome.cost.samples, outcome.cost.macs, line["clock"]["seconds"])
-    record.outcomes[line["number"]] = replace(outcome, cost=cost)
-    return float(line["clock"]["elapsed"])
->>>>>>> executors
