@@ -93,8 +93,21 @@ def test_a_search_cut_after_any_line_continues_to_the_same_journal(
         assert search(run, folder) == decided, f"cut after {length} lines"
 
 
+def test_a_journal_cut_at_any_byte_of_its_last_two_lines_opens_as_one_cut_after_a_line(
+    uninterrupted: tuple[Run, Path, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    _, folder, _ = uninterrupted
+    lines = (folder / JOURNAL).read_bytes().splitlines(keepends=True)
+    before = b"".join(lines[:-2])
+    for intact, torn in ((before, lines[-2]), (before + lines[-2], lines[-1])):
+        for length in range(len(torn)):
+            (tmp_path / JOURNAL).write_bytes(intact + torn[:length])
+            Store(tmp_path).close()
+            assert (tmp_path / JOURNAL).read_bytes() == intact, f"cut after {torn[:length]!r}"
+
+
 @pytest.mark.slow
-def test_a_search_cut_at_any_byte_of_its_last_two_lines_continues_to_the_same_journal(
+def test_a_search_cut_inside_its_last_two_lines_continues_to_the_same_journal(
     tmp_path: Path,
 ) -> None:
     run = tiny(births=3, lookahead=1, trainer={"name": "support.tiny_search:Tiny", "steps": 1})
@@ -102,7 +115,8 @@ def test_a_search_cut_at_any_byte_of_its_last_two_lines_continues_to_the_same_jo
     whole = (tmp_path / JOURNAL).read_bytes()
     lines = whole.splitlines(keepends=True)
     assert [b'{"birth"' in line for line in lines[-2:]] == [True, False]
-    for length in range(len(whole) - len(lines[-1]) - len(lines[-2]), len(whole)):
+    start = len(whole) - len(lines[-1]) - len(lines[-2])
+    for length in [*range(start, len(whole), 29), len(whole) - 1]:
         (tmp_path / JOURNAL).write_bytes(whole[:length])
         assert search(run, tmp_path) == decided, f"cut at byte {length}"
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from evonas.measure import evaluating
 from evonas_trainers.augment import normalise
 
-_BATCH = 512
+_BATCH = 128
 
 
 def logits(model: nn.Module, inputs: Tensor, data: Mapping[str, Tensor]) -> Tensor:
