@@ -133,7 +133,7 @@ class _Search:
         if not self._used_up():
             known = max(1, number - self.run.lookahead + 1) if number else 0
             return self._propose(number, known) if len(self.history) >= known else None
-        return self._final(number) if len(self.history) == number else None
+        return self._final(number)
 
     def _used_up(self) -> bool:
         hours, births = self.run.hours, self.run.births
@@ -159,8 +159,10 @@ class _Search:
         )
 
     def _final(self, number: int) -> Birth | None:
-        """Return the next clone of the front for the last training, if one is left."""
+        """Return the next clone of the front for the last training, once the front is known."""
         last = max(n for n, birth in enumerate(self.births) if birth.operator != FINAL)
+        if len(self.history) <= last:
+            return None
         searched = self.history.until(last + 1)
         front = selection.front_of(searched, self.run.objectives)
         place = number - (last + 1)
