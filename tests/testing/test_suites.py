@@ -29,15 +29,14 @@ def spoiled(good: type[Any], **parts: object) -> type[Any]:
     return type(good.__name__, good.__bases__, {**kept, **parts})
 
 
-def broken(plugin: type[Any]) -> set[str]:
-    """Return the claims that a plug-in does not keep."""
-    found: set[str] = set()
-    for check in checks(plugin):
-        try:
-            check.verify()
-        except Exception:  # noqa: BLE001 - any way to fail is a finding
-            found.add(check.claim)
-    return found - {"a pickled copy is equal"}  # a class made in a test has no module
+def keeps(plugin: type[Any], claim: str) -> bool:
+    """Return whether a plug-in keeps the promise that it claims."""
+    check = next(check for check in checks(plugin) if check.claim == claim)
+    try:
+        check.verify()
+    except (AssertionError, RuntimeError):
+        return False
+    return True
 
 
 def bottleneck() -> type[Any]:
@@ -80,7 +79,7 @@ def _trusting(self: object, genome: Genome, edit: Edit) -> Genome:
 
 
 def _in_place(name: str, tensor: Tensor) -> Tensor:
-    return tensor.add_(1.0) if name == "hidden.bias" else tensor
+    return tensor.add_(1.0) if name.endswith("bias") else tensor
 
 
 MUTATIONS: Mapping[str, Mapping[str, object]] = {
@@ -112,12 +111,8 @@ MUTATIONS: Mapping[str, Mapping[str, object]] = {
 
 @pytest.mark.parametrize("claim", MUTATIONS)
 def test_a_spoiled_mutation_is_found_out(claim: str) -> None:
-    assert claim in broken(spoiled(bottleneck(), **MUTATIONS[claim]))
-
-
-def test_copies_of_good_plug_ins_keep_their_contracts() -> None:
-    for good in (bottleneck(), regression(), RandomSearch, Serial):
-        assert not broken(spoiled(good))
+    assert keeps(spoiled(bottleneck()), claim)
+    assert not keeps(spoiled(bottleneck(), **MUTATIONS[claim]), claim)
 
 
 def training(change: Callable[[nn.Module, Context, Callable[[], Trained]], Trained]) -> Any:
@@ -175,7 +170,8 @@ TRAINERS: Mapping[str, Mapping[str, object]] = {
 
 @pytest.mark.parametrize("claim", TRAINERS)
 def test_a_spoiled_trainer_is_found_out(claim: str) -> None:
-    assert claim in broken(spoiled(regression(), **TRAINERS[claim]))
+    assert keeps(spoiled(regression()), claim)
+    assert not keeps(spoiled(regression(), **TRAINERS[claim]), claim)
 
 
 def proposing(change: Callable[[Birth, History, int], Birth]) -> Callable[..., Birth]:
@@ -219,7 +215,7 @@ CONTROLLERS: Mapping[str, Callable[..., Birth]] = {
 
 @pytest.mark.parametrize("claim", CONTROLLERS)
 def test_a_spoiled_controller_is_found_out(claim: str) -> None:
-    assert claim in broken(spoiled(RandomSearch, propose=CONTROLLERS[claim]))
+    assert not keeps(spoiled(RandomSearch, propose=CONTROLLERS[claim]), claim)
 
 
 def _deaf(self: Any, evaluate: Evaluate, _: Listener) -> Pool:
@@ -241,7 +237,7 @@ def _fragile(self: Any, evaluate: Evaluate, listener: Listener) -> Pool:
     ],
 )
 def test_a_spoiled_executor_is_found_out(claim: str, start: object) -> None:
-    assert claim in broken(spoiled(Serial, start=start))
+    assert not keeps(spoiled(Serial, start=start), claim)
 
 
 @pytest.mark.parametrize(
