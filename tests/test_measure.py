@@ -49,11 +49,6 @@ def test_several_networks_cost_their_sum() -> None:
     assert measure.static(*pair()) == {"parameters": 12 + 42, "macs": 10 + 35}
 
 
-def test_a_lone_network_may_stand_in_a_dictionary() -> None:
-    found = measure.static(nn.ModuleDict({"net": nn.Linear(5, 2)}), POINT)
-    assert found == {"parameters": 12, "macs": 10}
-
-
 def test_memory_is_weights_and_the_most_that_is_alive_at_once() -> None:
     """The input, and 64 + 32 features where the second layer reads the first one's output."""
     model = nn.Sequential(nn.Linear(5, 64), nn.Linear(64, 32), nn.Linear(32, 2))

@@ -112,7 +112,7 @@ def test_a_journal_cut_at_any_byte_of_its_last_two_lines_is_continued_cleanly(fo
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda raw: raw.replace(b'"number":', b'"numbes":', 1),
+        lambda raw: raw.replace(b'"number":', b'"numbex":', 1),
         lambda raw: raw[: len(raw) // 2] + b"\n",
         lambda _: b"\n",
         lambda raw: raw.replace(b"0", b"1", 1),

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from evonas import drawing
 from evonas.history import Evaluation, History, Individual, Objective
 from evonas.lineage import edit_name, family_tree
-from evonas.report import drawing, facts, tables
+from evonas.report import facts, tables
 from evonas.report.ancestry import ancestry
 from evonas.report.markup import Markup, join, tag
 from evonas.report.numbers import duration, short

@@ -96,7 +96,7 @@ class _TwoPathPruner(Pruner):
         self.start = self.head.weight.detach().clone()
         self.calls, self.model = calls, model
 
-    def loss(self, inputs: Tensor, criterion: Criterion) -> Tensor:
+    def loss(self, inputs: Tensor, criterion: Criterion, progress: float) -> Tensor:  # noqa: ARG002
         self.calls.append("loss")
         outputs = self.model(inputs)
         return criterion(outputs) + criterion(self.head(outputs))

@@ -53,6 +53,7 @@ class Augment:
         self, data: Mapping[str, Tensor], index: Tensor, generator: torch.Generator, rng: Rng
     ) -> Batch:
         """Make a batch of the rows `index`; `generator` belongs to the data's device."""
+        index = index.to(data["train_x"].device)
         inputs = data["train_x"][index]
         if self.pad or self.flip:
             inputs = crop_and_flip(inputs, self.pad, self.flip, generator)

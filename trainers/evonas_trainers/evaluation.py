@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from evonas.measure import evaluating
 from evonas_trainers.augment import normalise
 
-_BATCH = 512
+_BATCH = 128
 
 
 def logits(model: nn.Module, inputs: Tensor, data: Mapping[str, Tensor]) -> Tensor:
@@ -33,5 +33,5 @@ def judge(
     loss = F.cross_entropy(outputs, targets).item()
     if not math.isfinite(loss):
         raise FloatingPointError(f"the loss on the {part} data is {loss}")
-    accuracy = (outputs.argmax(1) == targets).double().mean().item()
+    accuracy = (outputs.argmax(1) == targets).sum().item() / len(targets)
     return {"error": 1 - accuracy, "loss": loss, "accuracy": accuracy}

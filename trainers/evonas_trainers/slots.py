@@ -7,9 +7,13 @@ training and may keep state. The loop calls them in this order:
     distiller = distillation.start(...); pruner = pruning.start(...); course = curriculum.start(...)
     the optimizer is made for the model and for both `companion` modules
     for every epoch: course.batches(epoch)
-        for every batch: pruner.loss(inputs, criterion), where criterion is distiller.loss(...);
-            backward; pruner.before_step(...); the optimizer's step; pruner.after_step(...)
-    pruner.finish(...); then the model is judged and its state is kept
+        for every batch: pruner.loss(...) with distiller.loss(...) as its criterion; backward;
+            pruner.before_step(...); the optimizer's step; pruner.after_step(...)
+        the model is judged and reported as it is
+    distiller.finish(); pruner.finish(...); its state is kept
+        (with a pruner, the model is judged once more)
+
+Where a slot is empty, the loop does without.
 """
 
 from abc import ABC, abstractmethod
@@ -77,6 +81,10 @@ class Distiller(ABC):
             progress: The part of the training that is done, from 0 to 1.
         """
 
+    @abstractmethod
+    def finish(self) -> None:
+        """Take hooks off the model; called once, when the last step is done or training stopped."""
+
 
 class Distillation(ABC):
     """A way to learn from other networks. Implementations are final, frozen dataclasses.
@@ -116,7 +124,7 @@ class Pruner(ABC):
     companion: nn.Module
 
     @abstractmethod
-    def loss(self, inputs: Tensor, criterion: Criterion) -> Tensor:
+    def loss(self, inputs: Tensor, criterion: Criterion, progress: float) -> Tensor:
         """Run the model, on one path or several, and return the loss of what comes out.
 
         Called where the precision context holds; `criterion` takes outputs of any precision.
@@ -132,7 +140,7 @@ class Pruner(ABC):
 
     @abstractmethod
     def finish(self, optimizer: Optimizer) -> None:
-        """Leave the model as it is to be judged and shipped; called once, however it ended."""
+        """Leave the model as it is to be judged and shipped; called once, as of the distiller."""
 
 
 class Pruning(ABC):

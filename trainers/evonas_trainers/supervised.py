@@ -7,7 +7,7 @@ anew before the model is judged, because those that training leaves behind lag a
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, final
@@ -26,6 +26,7 @@ from evonas.state import State
 from evonas.trainer import Context, Stopped, Trained, Trainer
 from evonas_trainers import data as labelled, sources
 from evonas_trainers.augment import Augment, normalise
+from evonas_trainers.curriculum.shuffled import Shuffled
 from evonas_trainers.evaluation import judge, logits
 from evonas_trainers.optimizer import OptimizerSettings, ScheduleName, inherit, schedule
 from evonas_trainers.reference_network import reference_network
@@ -45,6 +46,8 @@ from evonas_trainers.slots import (
 @dataclass(frozen=True, kw_only=True)
 class Supervised(Trainer):
     """Classification. Reports `error` and `accuracy` (shares of 1) and `loss` (nats) on validation.
+
+    What stands before `epochs` is used once a search, so it cannot be a gene.
 
     Attributes:
         data: See `evonas_trainers.sources.read`.
@@ -162,6 +165,8 @@ class Supervised(Trainer):
                     context.report(epoch + 1, **metrics, train_loss=loss)
             except Stopped:
                 stopped = True
+            if run.distiller is not None:
+                run.distiller.finish()
             if run.pruner is not None:
                 run.pruner.finish(run.optimizer)
                 metrics = self._judge(run)
@@ -181,7 +186,7 @@ class Supervised(Trainer):
         distiller = self.distillation and self.distillation.start(model, data, draws)
         pruner = self.pruning and self.pruning.start(model, draws)
         course = (
-            _Shuffled(len(data["train_y"]), self.batch_size, shuffle)
+            Shuffled(len(data["train_y"]), self.batch_size, shuffle)
             if self.curriculum is None
             else self.curriculum.start(data, self.epochs, self.batch_size, shuffle)
         )
@@ -245,7 +250,7 @@ class Supervised(Trainer):
 
         if run.pruner is None:
             return criterion(run.model(batch.inputs))
-        return run.pruner.loss(batch.inputs, criterion)
+        return run.pruner.loss(batch.inputs, criterion, progress)
 
     def _judge(self, run: "_Run") -> dict[str, float]:
         """Measure batch-norm statistics anew; judge on the validation data."""
@@ -274,19 +279,6 @@ class _Run:
     def parameters(self) -> list[nn.Parameter]:
         """All that the optimizer moves."""
         return [tensor for group in self.optimizer.param_groups for tensor in group["params"]]
-
-
-@final
-@dataclass(frozen=True)
-class _Shuffled(Course):
-    """Every sample once an epoch, in a new random order."""
-
-    samples: int
-    batch_size: int
-    generator: torch.Generator
-
-    def batches(self, epoch: int, model: nn.Module) -> Sequence[Tensor]:  # noqa: ARG002 - a contract
-        return cut(torch.randperm(self.samples, generator=self.generator), self.batch_size)
 
 
 def _task_loss(outputs: Tensor, batch: Batch, smoothing: float) -> Tensor:

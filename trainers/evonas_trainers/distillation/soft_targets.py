@@ -92,6 +92,9 @@ class _SoftTargetDistiller(Distiller):
         soft = batch.mixed(torch.softmax(self._logits[batch.index] / temperature, 1))
         return (1 - weight) * task + weight * divergence(outputs, soft, temperature)
 
+    def finish(self) -> None:
+        pass
+
 
 def divergence(outputs: Tensor, soft: Tensor, temperature: float) -> Tensor:
     """Return T^2 KL(soft || softmax(outputs / T)), averaged over the batch.

@@ -66,7 +66,7 @@ class _MagnitudePruner(Pruner):
         ]
         self._steps = 0
 
-    def loss(self, inputs: Tensor, criterion: Criterion) -> Tensor:
+    def loss(self, inputs: Tensor, criterion: Criterion, progress: float) -> Tensor:  # noqa: ARG002
         return criterion(self._model(inputs))
 
     def before_step(self, optimizer: Optimizer, progress: float) -> None:
