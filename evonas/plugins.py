@@ -17,8 +17,13 @@ T = TypeVar("T")
 _MISSING = object()
 
 
+def names(contract: type[object]) -> Mapping[str, EntryPoint]:
+    """Return what is registered for a contract, by name."""
+    return _registered(getattr(contract, "group", ""))
+
+
 @cache
-def registered(group: str) -> Mapping[str, EntryPoint]:
+def _registered(group: str) -> Mapping[str, EntryPoint]:
     """Return what is registered in an entry-point group, by name; read once, it takes 50 ms."""
     return {point.name: point for point in entry_points(group=group)}
 
@@ -31,7 +36,7 @@ def load(contract: type[T], name: str) -> type[T]:
     """
     group: str = getattr(contract, "group", "")
     kind = group.removeprefix("evonas.").removesuffix("s").replace("-", " ")
-    known = registered(group)
+    known = names(contract)
     if name in known:
         found = load_class(known[name].value)
     elif ":" in name:
