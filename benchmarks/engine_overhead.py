@@ -2,11 +2,11 @@
 
 `python benchmarks/engine_overhead.py` prints one table, CPU time of this process in milliseconds,
 medians of 100 births on top of a history of 100, 1 000 and 10 000. The space is EENA's on 8x8
-pictures; outcomes are made up and prefer nine edits, so that genomes are as large in a long history
-as in a short one. What the space does in a proposal (drawing and applying edits, crossing) is told
-apart from the controller's own work, which includes the hash of each child to see whether it is
-new. Waiting for fsync is no CPU time and is told apart by the wall clock. Optuna asks and tells
-itself in memory, in the same process, with ten parameters and two losses.
+pictures. The history is made up of genomes of one to nine edits, so that it is the length that
+differs and not the size of the genomes. What the space does in a proposal (drawing and applying
+edits, crossing) is told apart from the controller's own work, which includes the hash of each child
+to see whether it is new. Waiting for fsync is no CPU time and is told apart by the wall clock.
+Optuna asks and tells itself in memory, in the same process, with ten parameters and two losses.
 """
 
 import argparse
@@ -15,7 +15,8 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, final
 
@@ -42,7 +43,7 @@ from evonas.store import Store
 T = TypeVar("T")
 SIZES = (100, 1_000, 10_000)
 MEASURED = 100
-EDITS = 9
+NUM_GENOMES, MAX_EDITS = 200, 9
 LOSSES = (Objective("error", "min"), Objective("macs", "min"))
 CONTROLLERS: Mapping[str, Controller] = {
     "eena": Eena(),
@@ -67,23 +68,24 @@ class Clock:
     """CPU milliseconds of each birth, by what was done."""
 
     def __init__(self) -> None:
-        self.births: list[dict[str, float]] = []
+        self.births: dict[int, dict[str, float]] = {}
+        self.current: dict[str, float] = {}
 
-    def begin(self) -> None:
-        """Begin another birth."""
-        self.births.append({})
+    def begin(self, number: int) -> None:
+        """Begin the birth with this number."""
+        self.current = self.births[number] = {}
 
     def time(self, name: str, act: Callable[[], T]) -> T:
         """Do something and add what it took to this birth."""
         start = time.process_time_ns()
         result = act()
         spent = (time.process_time_ns() - start) / 1e6
-        self.births[-1][name] = self.births[-1].get(name, 0.0) + spent
+        self.current[name] = self.current.get(name, 0.0) + spent
         return result
 
     def medians(self, first: int, *names: str) -> list[float]:
         """Return the middle of `MEASURED` births from this one on, for each name."""
-        births = self.births[first : first + MEASURED]
+        births = [self.births[number] for number in range(first, first + MEASURED)]
         return [statistics.median(one.get(name, 0.0) for one in births) for name in names]
 
 
@@ -154,41 +156,61 @@ class TimedSpace(SearchSpace):
         return self.clock.time("space", lambda: self.wrapped.decode(seed, values))
 
 
-def outcome(number: int, genome: Genome) -> Evaluation:
-    """Return a made-up outcome that is best at `EDITS` edits."""
-    noise = float(seeds.stream(0, "outcome", number).random())
-    depth = abs(len(genome.edits) - EDITS)
-    metrics = {"error": 0.1 + 0.02 * depth + 0.1 * noise, "macs": 1e5 * (1 + depth + noise)}
-    return Evaluation(metrics, Cost(samples=3000, macs=3e8), "0" * 64)
+def outcome(number: int) -> Evaluation:
+    """Return a made-up outcome."""
+    error, macs = seeds.stream(0, "outcome", number).random(2).tolist()
+    return Evaluation({"error": error, "macs": macs}, Cost(samples=3000, macs=3e8), "0" * 64)
 
 
-def birth(controller: Controller, question: Question, history: History) -> Birth:
-    """Propose the next birth of a history, or the seed."""
-    number = len(history)
-    if number == 0:
-        seed = question.space.seed({"net": Signature((1, 8, 8), (10,))})
-        return Birth(seed, "seed", (), 0)
-    return controller.propose(history, question, number, seeds.stream(0, "propose", number))
+def seed_of(space: SearchSpace) -> History:
+    """Return the history of the seed alone."""
+    seed = space.seed({"net": Signature((1, 8, 8), (10,))})
+    return History([Individual(0, Birth(seed, "seed", (), 0), outcome(0))])
+
+
+def genomes(space: SearchSpace) -> list[Genome]:
+    """Return random genomes to make histories of."""
+    question = Question(space, space.mutations(), LOSSES, 0)
+    controller, history = RandomSearch(max_edits=MAX_EDITS), seed_of(space)
+    rngs = [seeds.stream(0, "genome", number) for number in range(NUM_GENOMES)]
+    return [controller.propose(history, question, 1, rng).genome for rng in rngs]
+
+
+def made_up(number: int, pool: Sequence[Genome]) -> Birth:
+    """Return a birth of a parent in the last generation, with a genome of its own."""
+    genome = pool[number % len(pool)].with_settings({"serial": number})
+    operator = "control" if number % 10 == 0 else "widen"
+    return Birth(genome, operator, (max(0, number - 1 - number % 20),), 0)
 
 
 def measure(controller: Controller, space: SearchSpace, folder: Path) -> Clock:
-    """Let a history grow to the largest size, and time every birth."""
-    history, clock = History(), Clock()
+    """Let a history grow to the largest size, and time a proposal at each of the sizes' births.
+
+    What was proposed is then replaced by a made-up birth, but for Optuna, which reads its notes.
+    """
+    clock, pool, history = Clock(), genomes(space), seed_of(space)
     timed = TimedSpace(space, clock)
     question = Question(timed, timed.mutations(), LOSSES, 0)
     with closing(Store(folder, "flush")) as store:
-        for number in range(max(SIZES) + MEASURED):
-            clock.begin()
-            born = clock.time("propose", lambda: birth(controller, question, history))
-            result = outcome(number, born.genome)
-            clock.time("key", lambda b=born: b.genome.key)
-            clock.time("journal", lambda n=number, b=born, r=result: _write(store, n, b, r))
-            history.append(Individual(number, born, result))
+        for number in range(1, max(SIZES) + MEASURED):
+            clock.begin(number)
+            birth, result = made_up(number, pool), outcome(number)
+            is_measured = any(size <= number < size + MEASURED for size in SIZES)
+            if is_measured or isinstance(controller, OptunaSampler):
+                rng = seeds.stream(0, "propose", number)
+                born = clock.time(
+                    "propose", partial(controller.propose, history, question, number, rng)
+                )
+                clock.time("key", lambda b=born: b.genome.key)
+                clock.time("journal", partial(write, store, number, born, result))
+                birth = replace(birth, notes=born.notes)
+            history.append(Individual(number, birth, result))
     return clock
 
 
-def _write(store: Store, number: int, born: Birth, result: Evaluation) -> None:
-    store.birth(number, born)
+def write(store: Store, number: int, birth: Birth, result: Evaluation) -> None:
+    """Write the two lines of a candidate."""
+    store.birth(number, birth)
     store.outcome(number, result, 0.0)
 
 
@@ -196,8 +218,8 @@ def measure_optuna(sampler: optuna.samplers.BaseSampler) -> Clock:
     """Time ask, suggest and tell of a study in memory as it grows."""
     study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
     rng, clock = seeds.stream(0, "losses"), Clock()
-    for _ in range(max(SIZES) + MEASURED):
-        clock.begin()
+    for number in range(max(SIZES) + MEASURED):
+        clock.begin(number)
         losses = rng.random(2).tolist()
         clock.time("propose", lambda losses=losses: _ask_and_tell(study, losses))
     return clock
@@ -216,11 +238,11 @@ def _ask_and_tell(study: optuna.Study, losses: list[float]) -> None:
 def fsync_wait(space: SearchSpace, folder: Path) -> float:
     """Return the wall milliseconds that one candidate's two durable lines wait for the disk."""
     waits: list[float] = []
-    born = birth(Eena(), Question(space, space.mutations(), LOSSES, 0), History())
+    birth = seed_of(space)[0].birth
     with closing(Store(folder, "fsync")) as store:
         for number in range(MEASURED):
             wall, cpu = time.perf_counter(), time.process_time()
-            _write(store, number, born, outcome(number, born.genome))
+            write(store, number, birth, outcome(number))
             waits.append(time.perf_counter() - wall - (time.process_time() - cpu))
     return statistics.median(waits) * 1e3
 
@@ -236,13 +258,15 @@ def print_table(space: SearchSpace) -> None:
                 names = ("space", "propose", "key", "journal")
                 edits, propose, key, journal = clock.medians(size, *names)
                 row = (edits, propose - edits, key, journal, propose + key + journal)
-                print(f"| {name} | {size} | {' | '.join(f'{cell:.2f}' for cell in row)} |")
+                print(
+                    f"| {name} | {size} | {' | '.join(f'{cell:.2f}' for cell in row)} |", flush=True
+                )
         wait = fsync_wait(space, Path(folder) / "fsync")
     for name, make in PEERS.items():
         clock = measure_optuna(make())
         for size in SIZES:
             (propose,) = clock.medians(size, "propose")
-            print(f"| {name} | {size} | | {propose:.2f} | | | {propose:.2f} |")
+            print(f"| {name} | {size} | | {propose:.2f} | | | {propose:.2f} |", flush=True)
     print(f"\nwaiting for fsync, both lines of a candidate: {wait:.1f} ms of wall time")
 
 

@@ -62,7 +62,8 @@ def search(
         StoreError: if the folder cannot be used.
     """
     if isinstance(run, Mapping):
-        run = config.from_table(run, str(run.get("name", "search")))
+        table = {key: value for key, value in run.items() if key != "name"}
+        run = config.from_table(table, str(run.get("name", "search")))
     elif not isinstance(run, Run):
         run = configure(run)
     folder = Path(out) if out is not None else default_folder(run.name)

@@ -145,6 +145,8 @@ class _Watch:
         self.curve: list[tuple[int, Mapping[str, float]]] = []
 
     def __call__(self, step: int, /, **metrics: float) -> None:
+        if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
+            raise FloatingPointError(f"{broken[0]} is not finite at step {step}")
         self.curve.append((step, metrics))
         self._report(Reported(self._job.number, step, metrics))
         worst = self._job.stop_at.get(step)

@@ -49,19 +49,19 @@ def entries() -> list[Entry]:
 
 def catalogue() -> Table:
     """Return the table that `evonas plugins` shows."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("kind", "name", "what it is", "source"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"kind", "name"})
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
     kind = ""
     for entry in entries():
-        if entry.kind != kind and kind:
-            table.add_row()
-        about = f"cannot be used: {entry.trouble}" if entry.trouble else entry.about
-        about = f"{escape(about)}\n[dim]{entry.place}[/dim]"
-        table.add_row(
-            "" if entry.kind == kind else entry.kind, entry.name, about, escape(entry.source)
-        )
-        kind = entry.kind
+        if entry.kind != kind:
+            if kind:
+                table.add_row()
+            kind = entry.kind
+            table.add_row(f"[underline]{kind}[/underline]")
+        text = f"cannot be used: {entry.trouble}" if entry.trouble else entry.about
+        beneath = " | ".join(filter(None, (entry.place, entry.source)))
+        table.add_row(f"  {entry.name}", f"{escape(text)}\n[dim]{escape(beneath)}[/dim]")
     return table
 
 

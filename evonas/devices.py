@@ -18,6 +18,17 @@ def best() -> torch.device:
     return torch.device("cpu") if accelerator is None else accelerator
 
 
+def count() -> int:
+    """Return the number of accelerators."""
+    return torch.accelerator.device_count()
+
+
+def take_turn(place: int) -> None:
+    """Compute on the accelerator whose turn it is in this process, where there are several."""
+    if count() > 1:
+        torch.accelerator.set_device_index(place % count())
+
+
 def precision(name: Precision, device: torch.device) -> torch.dtype:
     """Return the dtype for `torch.autocast`; "auto" is bfloat16 where the hardware computes in it.
 

@@ -10,9 +10,10 @@ from typing import Protocol, final
 from evonas import seeds, selection
 from evonas.candidate import Evaluator, over_limits
 from evonas.config import Run
+from evonas.controllers.variation import FINAL
 from evonas.errors import EvonasError
 from evonas.executors.executor import Finished, Job, Pool, Reported
-from evonas.genome import Birth, canonical
+from evonas.genome import Birth, Genome, canonical
 from evonas.history import Cost, Evaluation, History, Individual, Outcome
 from evonas.setup import Setup, open_store, prepare, search_info, static_sizes
 from evonas.store import Store
@@ -88,6 +89,7 @@ class _Search:
         self.run, self.store, self.setup = run, store, setup
         self.pool, self.view, self.mirror = pool, view, mirror
         self.births: list[Birth] = []
+        self.num_searched = 0
         self.outcomes = dict(store.record.outcomes)
         self.history = History()
         self.in_flight: set[int] = set()
@@ -99,8 +101,9 @@ class _Search:
     def go(self) -> History:
         """Continue from the record until nothing is left to propose or to wait for."""
         for number, birth in enumerate(self.store.record.births):
-            self.births.append(birth)
+            self._born(birth)
             if number in self.outcomes:
+                self.paid.setdefault(_identity(birth, self._parents(number)), number)
                 self._advance()
             else:
                 self.view.born(number, birth)
@@ -109,7 +112,7 @@ class _Search:
         while True:
             while birth := self._next():
                 self.store.birth(len(self.births), birth)
-                self.births.append(birth)
+                self._born(birth)
                 self.view.born(len(self.births) - 1, birth)
                 self._submit(len(self.births) - 1)
             if not self.in_flight:
@@ -120,19 +123,22 @@ class _Search:
             self.view.told(self.mirror.close([one.number for one in front], MIRROR_SECONDS))
         return self.history
 
+    def _born(self, birth: Birth) -> None:
+        self.births.append(birth)
+        self.num_searched += birth.operator != FINAL
+
     def _next(self) -> Birth | None:
         """Return the next birth if it can be proposed by what is known now."""
         number = len(self.births)
         if not self._used_up():
             known = max(1, number - self.run.lookahead + 1) if number else 0
             return self._propose(number, known) if len(self.history) >= known else None
-        return self._final(number) if len(self.history) == number else None
+        return self._final(number)
 
     def _used_up(self) -> bool:
         hours, births = self.run.hours, self.run.births
         over = hours is not None and time.monotonic() - self.start > hours * 3600
-        num_searched = sum(birth.operator != "final" for birth in self.births)
-        return over or (births is not None and num_searched >= births)
+        return over or (births is not None and self.num_searched >= births)
 
     def _propose(self, number: int, known: int) -> Birth:
         """Propose within the limits; the last proposal stands if all broke one."""
@@ -153,8 +159,10 @@ class _Search:
         )
 
     def _final(self, number: int) -> Birth | None:
-        """Return the next clone of the front for the last training, if one is left."""
-        last = max(n for n, birth in enumerate(self.births) if birth.operator != "final")
+        """Return the next clone of the front for the last training, once the front is known."""
+        last = max(n for n, birth in enumerate(self.births) if birth.operator != FINAL)
+        if len(self.history) <= last:
+            return None
         searched = self.history.until(last + 1)
         front = selection.front_of(searched, self.run.objectives)
         place = number - (last + 1)
@@ -163,36 +171,39 @@ class _Search:
         parent = front[place]
         genome = parent.birth.genome.with_settings(self.run.final.settings)
         seed = seeds.integer(self.run.seed, "train", parent.number)
-        return Birth(genome, "final", (parent.number,), seed)
+        return Birth(genome, FINAL, (parent.number,), seed)
 
     def _submit(self, number: int) -> None:
         """Evaluate a birth, unless an earlier one is exactly the same evaluation."""
-        job = self._job(number)
         self.in_flight.add(number)
-        twin = self.paid.setdefault(_identity(job), number)
+        identity = _identity(self.births[number], self._parents(number))
+        twin = self.paid.setdefault(identity, number)
         if twin == number:
-            self.pool.submit(job)
+            self.pool.submit(self._job(number))
         elif isinstance(known := self.outcomes.get(twin), Evaluation):
             self._finish(number, _unpaid(known, twin))
         elif known is None:
             self.twins.setdefault(twin, []).append(number)
         else:
-            self.pool.submit(job)
+            self.pool.submit(self._job(number))
 
     def _job(self, number: int) -> Job:
-        birth = self.births[number]
-        parents = [
+        deadline, stop_at = self.run.deadline, self._stop_at(number)
+        return Job(number, self.births[number], self._parents(number), deadline, stop_at)
+
+    def _parents(self, number: int) -> list[tuple[Genome, str]]:
+        """Return genome and weights of the parents that have weights."""
+        return [
             (self.history[parent].birth.genome, outcome.weights)
-            for parent in birth.parents
+            for parent in self.births[number].parents
             if isinstance(outcome := self.history[parent].outcome, Evaluation) and outcome.weights
         ]
-        return Job(number, birth, parents, self.run.deadline, self._stop_at(number))
 
     def _stop_at(self, number: int) -> dict[int, float]:
         """Return the medians of the first objective by step, as known when `number` was born."""
         rule, first = self.run.stop, self.run.objectives[0]
         known = self.history.until(max(1, number - self.run.lookahead + 1)).evaluated()
-        if rule is None or len(known) < rule.after or self.births[number].operator == "final":
+        if rule is None or len(known) < rule.after or self.births[number].operator == FINAL:
             return {}
         sign = 1 if first.direction == "min" else -1
         steps: dict[int, list[float]] = {}
@@ -249,11 +260,10 @@ class _Search:
                 self.mirror.finished(individual)
 
 
-def _identity(job: Job) -> str:
+def _identity(birth: Birth, parents: Sequence[tuple[Genome, str]]) -> str:
     """Return what an evaluation depends on, as a hash."""
-    birth = job.birth
     edits = [edit.id for edit in birth.genome.edits]
-    weights = [digest for _, digest in job.parents]
+    weights = [digest for _, digest in parents]
     return canonical.digest([birth.genome.key, edits, weights, birth.seed], size=16)
 
 

@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, TextIO, final
 
 import tomli_w
 from safetensors.torch import load_file, save
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from evonas.errors import StoreError
 from evonas.genome import Birth
-from evonas.history import Cost, History, Individual, Outcome, outcome_from_json
+from evonas.history import History, Individual, Outcome, outcome_from_json
 from evonas.state import State
 
 JOURNAL = "journal.jsonl"
@@ -68,12 +68,13 @@ class Store:
         self.folder = folder
         self._durability = durability
         try:
-            (folder / "weights").mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / "lock").open("a+", encoding="utf-8")
-            self._take_lock()
-            self.record, length = read_journal(folder)
-            self._journal = (folder / JOURNAL).open("ab")
-            self._journal.truncate(length)
+            with ExitStack() as files:
+                (folder / "weights").mkdir(parents=True, exist_ok=True)
+                _take(files.enter_context((folder / "lock").open("a+", encoding="utf-8")), folder)
+                self.record, length = read_journal(folder)
+                self._journal = files.enter_context((folder / JOURNAL).open("ab"))
+                self._journal.truncate(length)
+                self._files = files.pop_all()
         except OSError as error:
             raise StoreError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
 
@@ -89,27 +90,13 @@ class Store:
 
     def close(self) -> None:
         """Close the journal and let other processes have the folder."""
-        self._journal.close()
-        self._lock.close()
+        self._files.close()
 
     def _append(self, line: Mapping[str, Any]) -> None:
         self._journal.write(_encode(line))
         self._journal.flush()
         if self._durability == "fsync":
             os.fsync(self._journal.fileno())
-
-    def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip()
-            raise StoreError(
-                f"{str(self.folder)!r} is in use by process {holder or '?'}; wait or stop it"
-            ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
 
 
 def read_journal(folder: Path) -> tuple[Record, int]:
@@ -118,24 +105,18 @@ def read_journal(folder: Path) -> tuple[Record, int]:
     Raises:
         StoreError: if a line other than the last is damaged, by its number.
     """
-    record, length = Record([], {}, 0.0), 0
     path = folder / JOURNAL
     if not path.exists():
-        return record, length
+        return Record([], {}, 0.0), 0
     lines = path.read_bytes().splitlines(keepends=True)
-    elapsed = 0.0
-    for place, raw in enumerate(lines, start=1):
-        line = _decode(raw)
-        if line is None:
-            if place < len(lines):
-                raise StoreError(
-                    f"line {place} of {str(path)!r} is damaged; "
-                    f"`evonas repair {folder}` keeps the lines before it"
-                )
-            break
-        elapsed = _read(line, record, elapsed)
-        length += len(raw)
-    return replace(record, elapsed=elapsed), length
+    record, intact = _read(lines)
+    is_torn = intact == len(lines) - 1 and _decode(lines[-1]) is None
+    if intact < len(lines) and not is_torn:
+        raise StoreError(
+            f"line {intact + 1} of {str(path)!r} is damaged; "
+            f"`evonas repair {folder}` keeps the lines before it"
+        )
+    return record, sum(map(len, lines[:intact]))
 
 
 def repair(folder: Path) -> int:
@@ -146,7 +127,7 @@ def repair(folder: Path) -> int:
     """
     path = folder / JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
-    intact = next((n for n, raw in enumerate(lines) if _decode(raw) is None), len(lines))
+    _, intact = _read(lines)
     if intact < len(lines):
         _write(folder / "journal.damaged", b"".join(lines[intact:]))
         _write(path, b"".join(lines[:intact]))
@@ -228,7 +209,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _encode(line: Mapping[str, Any]) -> bytes:
-    text = json.dumps(line, separators=(",", ":"))
+    text = json.dumps(line, separators=(",", ":"), allow_nan=False)
     return f'{text[:-1]},"crc":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()
 
 
@@ -241,13 +222,41 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
     return json.loads(text)
 
 
-def _read(line: dict[str, Any], record: Record, elapsed: float) -> float:
-    """Put one line into the record; return the search's elapsed seconds so far."""
-    if "birth" in line:
-        assert line["number"] == len(record.births), f"birth {line['number']} is out of order"
-        record.births.append(Birth.from_json(line["birth"]))
-        return elapsed
-    outcome = outcome_from_json(line["outcome"])
-    cost = Cost(outcome.cost.samples, outcome.cost.macs, line["clock"]["seconds"])
-    record.outcomes[line["number"]] = replace(outcome, cost=cost)
-    return float(line["clock"]["elapsed"])
+def _read(lines: Sequence[bytes]) -> tuple[Record, int]:
+    """Return what the lines say up to the first that is damaged or out of order, and its place."""
+    record, elapsed = Record([], {}, 0.0), 0.0
+    for place, raw in enumerate(lines):
+        line = _decode(raw)
+        if line is None or not _follows(line, record):
+            return replace(record, elapsed=elapsed), place
+        if "birth" in line:
+            record.births.append(Birth.from_json(line["birth"]))
+        else:
+            outcome = outcome_from_json(line["outcome"])
+            cost = replace(outcome.cost, seconds=line["clock"]["seconds"])
+            record.outcomes[line["number"]] = replace(outcome, cost=cost)
+            elapsed = float(line["clock"]["elapsed"])
+    return replace(record, elapsed=elapsed), len(lines)
+
+
+def _follows(line: Mapping[str, Any], record: Record) -> bool:
+    """Return whether a line is the next birth, or the outcome of a birth that has none."""
+    number, births = line["number"], len(record.births)
+    return (
+        number == births if "birth" in line else number < births and number not in record.outcomes
+    )
+
+
+def _take(lock: TextIO, folder: Path) -> None:
+    """Lock the file until it is closed, however this process ends; write into it who holds it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "?"
+        raise StoreError(
+            f"{str(folder)!r} is in use by process {holder}; wait or stop it"
+        ) from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()

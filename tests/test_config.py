@@ -113,7 +113,7 @@ def test_a_none_is_as_good_as_a_key_left_out() -> None:
         ({"genes": {"learning": {"low": 0, "high": 1}}}, "unknown field 'learning'"),
         ({"genes": "lr"}, "genes is 'lr', should be a table"),
         ({"stop": True}, "stop is True, should be a table"),
-        ({"stop": {"afer": 3}}, "unknown key in stop: 'afer'; did you mean 'after'?"),
+        ({"stop": {"aftr": 3}}, "unknown key in stop: 'aftr'; did you mean 'after'?"),
         ({"final": {"members": 0}}, "final.members is 0, should be a whole number from 1"),
         ({"final": {"members": True}}, "final.members is True, should be a whole number from 1"),
         ({"final": {"epoch": 3}}, "unknown field 'epoch': 'epoch'; did you mean 'epochs'?"),

@@ -61,9 +61,9 @@ def test_module_and_class_give_the_class() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("seriel", "unknown executor 'seriel'; did you mean 'serial'? (known: "),
+        ("serrial", "unknown executor 'serrial'; did you mean 'serial'? (known: "),
         ("evonas.nowhere:Serial", "cannot import 'evonas.nowhere:Serial': No module named"),
-        ("evonas.executors.serial:Seriel", "cannot import 'evonas.executors.serial:Seriel'"),
+        ("evonas.executors.serial:Serrial", "cannot import 'evonas.executors.serial:Serrial'"),
         ("evonas.executors.serial:", "cannot import 'evonas.executors.serial:'"),
         (":Serial", "cannot import ':Serial'"),
         ("evonas.plugins:load", "name a class"),

@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
-import torch
+from evonas import devices
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def places() -> int:
     """Return the number of accelerators or, where there is none, of usable CPU cores."""
-    return torch.accelerator.device_count() or usable_cores()
+    return devices.count() or usable_cores()
 
 
 def usable_cores(quota: Path = _QUOTA) -> int:

@@ -19,8 +19,8 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Any, final
 
 import psutil
-import torch
 
+from evonas import devices
 from evonas.executors.executor import Evaluate, Job, Listener, Reported
 from evonas.executors.guard import failure_of, outcome_of
 from evonas.history import Cost, Failure, FailureKind, Outcome, outcome_from_json
@@ -190,9 +190,7 @@ def _work(pipe: Connection, slot: int) -> None:
         _end_with(pipe)
         return
     threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
-    torch.set_num_threads(1)
-    if torch.accelerator.device_count() > 1:
-        torch.accelerator.set_device_index(slot % torch.accelerator.device_count())
+    devices.take_turn(slot)
 
     def listener(reported: Reported) -> None:
         _send(pipe, {"step": reported.step, "metrics": dict(reported.metrics)})

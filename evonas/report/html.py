@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from evonas import drawing
 from evonas.history import Evaluation, History, Individual, Objective
 from evonas.lineage import edit_name, family_tree
-from evonas.report import drawing, facts, tables
+from evonas.report import facts, tables
 from evonas.report.ancestry import ancestry
 from evonas.report.markup import Markup, join, tag
 from evonas.report.numbers import duration, short
@@ -51,20 +52,23 @@ def html(
         tag("title", f"{name} \u2013 evonas"),
         tag("style", style),
     )
+    body = tag(
+        "body",
+        tag("main", _header(name, objectives), *sections),
+        tag("div", id="tip", role="status"),
+        tag("script", script),
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _header(name: str, objectives: Sequence[Objective]) -> Markup:
     asked = ", ".join(f"{one.name} \u2192 {one.direction}" for one in objectives)
-    header = tag(
+    return tag(
         "header",
         tag("p", "evonas search report", class_="kicker"),
         tag("h1", name),
         tag("p", asked, class_="asked"),
     )
-    body = tag(
-        "body",
-        tag("main", header, *sections),
-        tag("div", id="tip", role="status"),
-        tag("script", script),
-    )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _results(

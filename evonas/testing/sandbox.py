@@ -1,12 +1,13 @@
 """Models, trained states and outputs to compare, small enough to make by the dozen."""
 
 import math
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 
+from evonas import devices
 from evonas.candidate import fresh_model
 from evonas.errors import ConfigError
 from evonas.genome import Genome
@@ -158,9 +159,6 @@ def same_tensors(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> b
     )
 
 
-@contextmanager
-def seeded(seed: int) -> Generator[None]:
+def seeded(seed: int) -> AbstractContextManager[None]:
     """Seed torch's global generator inside, and put it back after."""
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        yield
+    return devices.seeded(seed, torch.device("cpu"))

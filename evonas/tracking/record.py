@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from evonas import lineage
+from evonas.drawing import svg
 from evonas.genome import Genome, canonical
 from evonas.history import Cost, Evaluation, Individual
-from evonas.report.drawing import svg
 
 TAG = "evonas."
 NUMBER, SEARCH, CREDIT, FRONT = f"{TAG}number", f"{TAG}search", f"{TAG}credit", f"{TAG}front"

@@ -55,6 +55,7 @@ class Mlp(SearchSpace):
         "insert-layer",
         "insert-identity",
         "insert-shortcut",
+        "insert-dense",
         "add-skip",
         "remove-layer",
         "remove-skip",

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from support.executor_jobs import evaluate, job
 
 from evonas.executors.executor import Pool, Reported
@@ -84,3 +85,13 @@ def test_an_interrupt_is_for_the_search_not_for_the_candidate(pool: Pool) -> Non
     pool.submit(job(0, "interrupted"))
     with pytest.raises(KeyboardInterrupt):
         pool.next_finished()
+
+
+def test_a_candidate_computes_in_one_thread_and_the_caller_in_as_many_as_before(pool: Pool) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    pool.submit(job(0, "counting_threads"))
+    outcome = pool.next_finished().outcome
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert (outcome, after) == (Evaluation({"threads": 1.0}), 2)

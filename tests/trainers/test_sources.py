@@ -132,3 +132,13 @@ def test_an_archive_of_other_things_is_refused(tmp_path: Path) -> None:
         archive.writestr("readme", "nothing")
     with pytest.raises(ConfigError, match="is no packed data set"):
         load(f"packed:{tmp_path}")
+
+
+def test_a_packed_data_set_of_the_name_is_read_and_not_downloaded(tmp_path: Path) -> None:
+    pictures = seeds.stream(1).integers(0, 256, (20, 5, 7)).astype(np.uint8)
+    (folder := tmp_path / "fashion_mnist").mkdir()
+    for part in ("train", "test"):
+        pack(folder / f"{part}.zip", pictures, np.arange(20) % 2, 5)
+    source = read("fashion-mnist", tmp_path / "downloads", 8, tmp_path)
+    assert np.array_equal(source.train.inputs, pictures)
+    assert not (tmp_path / "downloads").exists()

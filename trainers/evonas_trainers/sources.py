@@ -46,7 +46,7 @@ class Source:
     test: Labelled | None = None
 
 
-def read(name: str, root: Path, size: int) -> Source:
+def read(name: str, root: Path, size: int, packed: Path | None = None) -> Source:
     """Read the data set `name`.
 
     Args:
@@ -54,6 +54,8 @@ def read(name: str, root: Path, size: int) -> Source:
             `packed:PATH`; or the path of a file ending in `.npz`.
         root: Folder in which downloads are kept.
         size: Height and width to which the pictures of a folder are resized.
+        packed: Folder that may hold packed data sets by name, each in a folder of its own; a data
+            set that is there is not downloaded.
 
     Raises:
         ConfigError: if it is not there or cannot be read.
@@ -68,6 +70,8 @@ def read(name: str, root: Path, size: int) -> Source:
     if name == "digits":
         return _digits()
     if name in _DOWNLOADS:
+        if packed is not None and (folder := packed / name.replace("-", "_")).is_dir():
+            return _packed(folder)
         return _download(name, root)
     raise unknown("data set", name, ["digits", *_DOWNLOADS, *_FORMS])
 

@@ -52,6 +52,7 @@ class Supervised(Trainer):
     Attributes:
         data: See `evonas_trainers.sources.read`.
         root: Folder for downloaded data.
+        packed: Folder of packed data sets, looked into before anything is downloaded.
         size: Height and width of the pictures of an image folder.
         valid_ratio: Share of the training data that selection judges by.
         test_ratio: Share that is set aside where the data have no test data of their own.
@@ -78,6 +79,7 @@ class Supervised(Trainer):
 
     data: str
     root: str = "data"
+    packed: str | None = None
     size: int = 32
     valid_ratio: float = 0.2
     test_ratio: float = 0.2
@@ -113,7 +115,8 @@ class Supervised(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:
         """Read and split the data; let the slots add what they need."""
-        source = sources.read(self.data, Path(self.root), self.size)
+        packed = None if self.packed is None else Path(self.packed)
+        source = sources.read(self.data, Path(self.root), self.size, packed)
         split = labelled.Split(
             valid_ratio=self.valid_ratio,
             test_ratio=self.test_ratio,

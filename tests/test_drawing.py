@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from histories import seed_genome
 
+from evonas.drawing import label, svg
 from evonas.genome import LayerGraph, Node
-from evonas.report.drawing import label, svg
 
 GRAPH = seed_genome().architecture["net"]
 SPLIT = LayerGraph(

@@ -1,0 +1,273 @@
+"""The record on disk: what a crash may leave, and what is read back."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import torch
+
+from evonas import store
+from evonas.errors import StoreError
+from evonas.genome import Birth, Genome, LayerGraph, Node
+from evonas.history import Cost, Evaluation, Failure, Outcome
+from evonas.state import State
+from evonas.store import JOURNAL, Store
+
+GRAPH = LayerGraph(
+    (
+        Node("input", "input", (), {"shape": [4]}),
+        Node("head", "linear", ("input",), {"out": 2, "bias": True}),
+        Node("output", "output", ("head",)),
+    )
+)
+OUTCOMES: tuple[Outcome, ...] = (
+    Evaluation({"error": 0.1 + 0.2, "macs": 1e20}, Cost(10, 3e4, 1.5), "ab" * 32),
+    Failure(
+        "error", 'RuntimeError: \u00e9 \u2028 "quoted"', "Traceback\n  line\n", Cost(1, 2.0, 3.0)
+    ),
+    Evaluation({"error": 5e-324}, curve=((1, {"error": 0.5}), (2, {})), stopped=True, same_as=0),
+    Failure("timeout", "still training after 3.0 s"),
+)
+
+
+def birth(number: int) -> Birth:
+    genome = Genome({"net": GRAPH}, {"lr": 0.1 * number, "name": "sgd\n"}, {"pruning": {"p": 0.5}})
+    genome = genome.with_edit(genome.edit("settings", "settings/lr", value=0.1 * number))
+    return Birth(genome, "settings", (0,) if number else (), 2**62 + number)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run with four individuals and a birth in flight."""
+    opened = Store(tmp_path / "run", "flush")
+    for number, outcome in enumerate(OUTCOMES):
+        opened.birth(number, birth(number))
+        opened.outcome(number, outcome, elapsed=10.0 * number)
+    opened.birth(4, birth(4))
+    opened.close()
+    return tmp_path / "run"
+
+
+def journal(folder: Path) -> bytes:
+    return (folder / JOURNAL).read_bytes()
+
+
+def test_everything_that_was_written_is_read_back(folder: Path) -> None:
+    record, length = store.read_journal(folder)
+    assert record.births == [birth(number) for number in range(5)]
+    assert record.outcomes == dict(enumerate(OUTCOMES))
+    assert record.elapsed == 30.0
+    assert length == len(journal(folder))
+    assert len(record.history()) == 4
+
+
+def test_a_folder_without_a_journal_is_an_empty_record(tmp_path: Path) -> None:
+    record, length = store.read_journal(tmp_path)
+    assert (record.births, record.outcomes, length) == ([], {}, 0)
+
+
+def test_the_history_ends_before_the_first_birth_in_flight(tmp_path: Path) -> None:
+    opened = Store(tmp_path, "flush")
+    for number in range(3):
+        opened.birth(number, birth(number))
+    opened.outcome(0, OUTCOMES[0], 1.0)
+    opened.outcome(2, OUTCOMES[2], 2.0)
+    opened.close()
+    record, _ = store.read_journal(tmp_path)
+    assert [one.number for one in record.history()] == [0]
+    assert sorted(record.outcomes) == [0, 2]
+
+
+@pytest.mark.parametrize("durability", ["fsync", "flush"])
+def test_every_line_is_on_the_disk_when_the_call_returns(
+    tmp_path: Path, durability: store.Durability
+) -> None:
+    opened = Store(tmp_path, durability)
+    opened.birth(0, birth(0))
+    assert journal(tmp_path).count(b"\n") == 1
+    opened.close()
+
+
+def test_a_journal_cut_at_any_byte_of_its_last_two_lines_is_continued_cleanly(folder: Path) -> None:
+    whole = journal(folder)
+    lines = whole.splitlines(keepends=True)
+    start = sum(map(len, lines[:-2]))
+    for cut in range(start, len(whole)):
+        (folder / JOURNAL).write_bytes(whole[:cut])
+        opened = Store(folder, "flush")
+        num_kept = len(lines) - 2 + (cut >= start + len(lines[-2]))
+        assert len(opened.record.births) + len(opened.record.outcomes) == num_kept
+        if num_kept == len(lines) - 2:
+            opened.outcome(3, OUTCOMES[3], 30.0)
+        opened.birth(4, birth(4))
+        opened.close()
+        assert journal(folder) == whole, f"cut at byte {cut}"
+
+
+@pytest.mark.parametrize("line", [1, 4, 8])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: raw.replace(b'"number":', b'"numbex":', 1),
+        lambda raw: raw[: len(raw) // 2] + b"\n",
+        lambda _: b"\n",
+        lambda raw: raw.replace(b"0", b"1", 1),
+        lambda _: b"\xff\xfe\n",
+        lambda raw: raw.replace(b"\n", b"\r\n"),
+    ],
+    ids=["renamed", "torn", "empty", "flipped", "binary", "carriage return"],
+)
+def test_a_damaged_line_before_the_last_is_named_by_its_number(
+    folder: Path, line: int, damage: Callable[[bytes], bytes]
+) -> None:
+    lines = journal(folder).splitlines(keepends=True)
+    lines[line - 1] = damage(lines[line - 1])
+    (folder / JOURNAL).write_bytes(b"".join(lines))
+    with pytest.raises(StoreError) as caught:
+        store.read_journal(folder)
+    assert f"line {line} of" in str(caught.value)
+    assert f"evonas repair {folder}" in str(caught.value)
+
+
+def test_a_damaged_journal_is_left_as_it_is(folder: Path) -> None:
+    damaged = b"x" + journal(folder)
+    (folder / JOURNAL).write_bytes(damaged)
+    with pytest.raises(StoreError):
+        Store(folder)
+    assert journal(folder) == damaged
+
+
+def test_repair_keeps_the_lines_before_the_damage_and_sets_the_rest_aside(folder: Path) -> None:
+    lines = journal(folder).splitlines(keepends=True)
+    lines[4] = b"x" + lines[4]
+    (folder / JOURNAL).write_bytes(b"".join(lines))
+    assert store.repair(folder) == 5
+    assert journal(folder) == b"".join(lines[:4])
+    assert (folder / "journal.damaged").read_bytes() == b"".join(lines[4:])
+    assert len(store.read_journal(folder)[0].history()) == 2
+    assert store.repair(folder) == 0
+
+
+def test_a_line_out_of_order_is_damage_too(folder: Path) -> None:
+    lines = journal(folder).splitlines(keepends=True)
+    del lines[2]  # the birth of individual 1
+    (folder / JOURNAL).write_bytes(b"".join(lines))
+    with pytest.raises(StoreError, match=r"line [34] of"):
+        store.read_journal(folder)
+
+
+def _holder(folder: Path) -> Iterator[str]:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        yield pool.apply(_open, (folder,))
+
+
+def _open(folder: Path) -> str:
+    try:
+        Store(folder).close()
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.slow
+def test_one_process_at_a_time_holds_a_run(folder: Path) -> None:
+    opened = Store(folder)
+    said = next(_holder(folder))
+    assert "is in use by process" in said
+    assert str(os.getpid()) in said
+    opened.close()
+    assert not next(_holder(folder))
+
+
+def test_the_same_process_cannot_open_a_run_twice(folder: Path) -> None:
+    opened = Store(folder)
+    with pytest.raises(StoreError, match=f"in use by process {os.getpid()}"):
+        Store(folder)
+    opened.close()
+    Store(folder).close()
+
+
+def test_a_run_whose_opening_failed_is_not_held(folder: Path) -> None:
+    whole = journal(folder)
+    (folder / JOURNAL).write_bytes(b"x" + whole)
+    with pytest.raises(StoreError):
+        Store(folder)
+    (folder / JOURNAL).write_bytes(whole)
+    Store(folder).close()
+
+
+def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(StoreError, match="cannot write to"):
+        Store(tmp_path / "file" / "run")
+
+
+def test_a_number_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
+    opened = Store(tmp_path, "flush")
+    opened.birth(0, birth(0))
+    before = journal(tmp_path)
+    with closing(opened), pytest.raises(ValueError, match="JSON"):
+        opened.outcome(0, Evaluation({"error": float("nan")}), 1.0)
+    assert journal(tmp_path) == before
+
+
+def test_clock_times_are_kept_apart_from_what_decides(folder: Path) -> None:
+    slow = folder.parent / "slow"
+    opened = Store(slow, "flush")
+    opened.birth(0, birth(0))
+    for number, outcome in enumerate(OUTCOMES[1:], start=1):
+        opened.birth(number, birth(number))
+        opened.outcome(number, outcome, elapsed=999.0)
+    opened.outcome(
+        0, Evaluation({"error": 0.1 + 0.2, "macs": 1e20}, Cost(10, 3e4, 99.0), "ab" * 32), 0
+    )
+    opened.birth(4, birth(4))
+    opened.close()
+    assert store.decisions(slow) == store.decisions(folder)
+
+
+def test_a_line_is_json_that_a_person_can_read(folder: Path) -> None:
+    first = json.loads(journal(folder).splitlines()[0])
+    assert first["number"] == 0
+    assert first["birth"]["operator"] == "settings"
+    assert first["birth"]["key"] == birth(0).genome.key
+
+
+def test_equal_weights_are_one_file_and_others_another(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    first = State({"a": torch.ones(3), "b": torch.zeros(2)}, {"momentum": {"a": torch.ones(3)}})
+    again = State({"b": torch.zeros(2), "a": torch.ones(3)}, {"momentum": {"a": torch.ones(3)}})
+    other = State({"a": torch.ones(3), "b": torch.zeros(2)})
+    names = [store.store_state(tmp_path, state) for state in (first, again, other)]
+    assert names[0] == names[1] != names[2]
+    assert len(list((tmp_path / "weights").iterdir())) == 2
+    read = store.load_state(tmp_path, names[0])
+    assert torch.equal(read.tensors["a"], torch.ones(3))
+    assert torch.equal(read.slots["momentum"]["a"], torch.ones(3))
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"the weights 0123456789ab are not in"):
+        store.load_state(tmp_path, "0123456789abcdef")
+
+
+def test_prepared_tensors_come_back_and_change_with_their_file(tmp_path: Path) -> None:
+    assert store.load_prepared(tmp_path) is None
+    for value in (1, 2):
+        store.store_prepared(tmp_path, {"x": torch.full((4,), value)})
+        os.utime(tmp_path / "prepared.safetensors", ns=(value, value))
+        found = store.load_prepared(tmp_path)
+        assert found is not None
+        assert found["x"].tolist() == [value] * 4
+
+
+def test_no_draft_is_left_behind(folder: Path) -> None:
+    (folder / "weights").mkdir(exist_ok=True)
+    store.store_state(folder, State({"a": torch.ones(1)}))
+    store.write_config(folder, {"births": 3})
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
