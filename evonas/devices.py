@@ -32,8 +32,8 @@ def take_turn(place: int) -> None:
 def precision(name: Precision, device: torch.device) -> torch.dtype:
     """Return the dtype for `torch.autocast`; "auto" is bfloat16 where the hardware computes in it.
 
-    A CPU without such instructions runs bfloat16 2.7 times slower than float32; with them it was
-    measured 1.4 to 1.7 times faster. `benchmarks/training_speed.py` repeats both.
+    A CPU without such instructions trains half as fast in bfloat16 as in float32; one with them was
+    measured to be 1.4 to 1.7 times faster. `benchmarks/training_speed.py` compares speed and error.
     """
     if name != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
@@ -50,7 +50,8 @@ def seeded(seed: int, device: torch.device) -> Generator[None]:
     """Seed torch's global generators (initial weights, dropout) inside; put them back after."""
     on_accelerator = device.type != "cpu"
     with torch.random.fork_rng([device] if on_accelerator else [], device_type=device.type):
-        torch.manual_seed(seed)
+        seed_all = torch.manual_seed if on_accelerator else torch.default_generator.manual_seed
+        seed_all(seed)
         yield
 
 
