@@ -92,7 +92,8 @@ class Lines:
     def finished(self, individual: Individual) -> None:
         """Print what came of it."""
         self._individuals.append(individual)
-        self._print(finished_line(individual, self._objectives, self._of))
+        done = f"{len(self._individuals)}{self._of}"
+        self._print(finished_line(individual, self._objectives, done))
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
