@@ -15,7 +15,7 @@ from evonas.errors import EvonasError
 from evonas.executors.executor import Finished, Job, Pool, Reported
 from evonas.genome import Birth, Genome, canonical
 from evonas.history import Cost, Evaluation, History, Individual, Outcome
-from evonas.setup import Setup, open_store, prepare, search_info, static_sizes
+from evonas.setup import Setup, opened, search_info, static_sizes
 from evonas.store import Store
 from evonas.tracking.tracker import Mirror
 
@@ -62,8 +62,8 @@ def search(run: Run, folder: Path, view: View) -> History:
         EvonasError: if the set-up fails in training, or too many candidates fail in a row.
     """
     with ExitStack() as stack:
-        store = stack.enter_context(closing(open_store(run, folder)))
-        setup = prepare(run, folder)
+        store, setup = opened(run, folder)
+        stack.enter_context(closing(store))
         evaluator = Evaluator.of(run, folder)
 
         def listen(report: Reported) -> None:

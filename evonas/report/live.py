@@ -70,7 +70,8 @@ class Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._print(closing_line(self._individuals))
+        if self._individuals:
+            self._print(closing_line(self._individuals))
 
     def told(self, message: str) -> None:
         """Print what the engine has to say."""
