@@ -15,7 +15,7 @@ from evonas.history import History
 from evonas.networks import Network, Signature, Signatures
 from evonas.seeds import Rng, stream
 from evonas.state import State
-from evonas.trainer import Context, Trained, Trainer
+from evonas.trainer import Context, Stopped, Trained, Trainer
 
 TINY: Mapping[str, Any] = {
     "births": 12,
@@ -82,16 +82,23 @@ class Tiny(Trainer):
         if context.inherited is not None:
             context.inherited.restore_optimizer(model, optimizer)
         draws = torch.Generator().manual_seed(context.seed)
+        samples, stopped = 0, False
         for step in range(self.steps):
             rows = torch.randperm(len(x), generator=draws)[:32]
             optimizer.zero_grad()
             F.mse_loss(model(x[rows]), y[rows]).backward()
             optimizer.step()
+            samples += len(rows)
             error = self._error(model, context)
-            context.report(step, error=error)
             if error > self.worst:
                 raise FloatingPointError(f"error {error:.3f} after step {step}")
-        return Trained(self.test(model, context), 32 * self.steps, State.of(model, optimizer))
+            try:
+                context.report(step, error=error)
+            except Stopped:
+                stopped = True
+                break
+        state = State.of(model, optimizer)
+        return Trained(self.test(model, context), samples, state, stopped)
 
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         return {"error": self._error(model, context)}

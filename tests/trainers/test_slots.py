@@ -96,19 +96,19 @@ class _TwoPathPruner(Pruner):
         self.start = self.head.weight.detach().clone()
         self.calls, self.model = calls, model
 
-    def loss(self, inputs: Tensor, criterion: Criterion, progress: float) -> Tensor:  # noqa: ARG002
+    def loss(self, inputs: Tensor, criterion: Criterion, progress: float) -> Tensor:
         self.calls.append("loss")
         outputs = self.model(inputs)
         return criterion(outputs) + criterion(self.head(outputs))
 
-    def before_step(self, optimizer: Optimizer, progress: float) -> None:  # noqa: ARG002
+    def before_step(self, optimizer: Optimizer, progress: float) -> None:
         assert self.head.weight.grad is not None
         self.calls.append("before")
 
-    def after_step(self, optimizer: Optimizer, progress: float) -> None:  # noqa: ARG002
+    def after_step(self, optimizer: Optimizer, progress: float) -> None:
         self.calls.append("after")
 
-    def finish(self, optimizer: Optimizer) -> None:  # noqa: ARG002
+    def finish(self, optimizer: Optimizer) -> None:
         assert not torch.equal(self.head.weight, self.start)
         self.calls.append("finish")
 
