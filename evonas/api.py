@@ -144,7 +144,9 @@ class Found:
             ConfigError: if there is none with this number, or it has no outcome to use.
         """
         if not 0 <= number < len(self.history):
-            raise ConfigError(f"there is no candidate {number}; numbers go to {len(self.history)}")
+            raise ConfigError(
+                f"there is no candidate {number}; numbers go to {len(self.history) - 1}"
+            )
         one = self.history[number]
         if not isinstance(one.outcome, Evaluation):
             raise ConfigError(f"candidate {number} failed ({one.outcome.kind})")

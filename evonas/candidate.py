@@ -127,7 +127,7 @@ class Evaluator:
     def _evaluation(
         self, trained: Trained, sizes: Mapping[str, float], watch: "_Watch", start: float
     ) -> Outcome:
-        metrics = {**sizes, **trained.metrics}
+        metrics = {name: float(value) for name, value in {**sizes, **trained.metrics}.items()}
         if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
             return Failure("diverged", f"{broken[0]} is not finite", cost=_spent(start))
         weights = "" if trained.state is None else store.store_state(self.folder, trained.state)

@@ -62,7 +62,7 @@ def front(
     from evonas.report.terminal import front_table
 
     found = api.open_run(folder)
-    _print(front_table(found.front(_limits(limit)), found.run.objectives))
+    _print(front_table(found.front(_limits(limit)), found.run.objectives, found.run.genes))
 
 
 @app.command()
@@ -248,7 +248,7 @@ def _show_result(found: object) -> None:
     from evonas.report.terminal import front_table
 
     assert isinstance(found, Found)
-    _print(front_table(found.front(), found.run.objectives))
+    _print(front_table(found.front(), found.run.objectives, found.run.genes))
     best = found.best()
     print(f"best: {best.number}, exported to {best.export()}")
     print(f"report: {found.report()}")

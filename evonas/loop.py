@@ -15,7 +15,7 @@ from evonas.errors import EvonasError
 from evonas.executors.executor import Finished, Job, Pool, Reported
 from evonas.genome import Birth, Genome, canonical
 from evonas.history import Cost, Evaluation, History, Individual, Outcome
-from evonas.setup import Setup, open_store, prepare, search_info, static_sizes
+from evonas.setup import Setup, opened, search_info, static_sizes
 from evonas.store import Store
 from evonas.tracking.tracker import Mirror
 
@@ -24,6 +24,9 @@ PROPOSALS = 20
 
 MIRROR_SECONDS = 60.0
 """How long the end of a search waits for the tracking system."""
+
+ABANDON_SECONDS = 5.0
+"""The same when the search is broken off."""
 
 
 class View(Protocol):
@@ -59,8 +62,8 @@ def search(run: Run, folder: Path, view: View) -> History:
         EvonasError: if the set-up fails in training, or too many candidates fail in a row.
     """
     with ExitStack() as stack:
-        store = stack.enter_context(closing(open_store(run, folder)))
-        setup = prepare(run, folder)
+        store, setup = opened(run, folder)
+        stack.enter_context(closing(store))
         evaluator = Evaluator.of(run, folder)
 
         def listen(report: Reported) -> None:
@@ -69,7 +72,14 @@ def search(run: Run, folder: Path, view: View) -> History:
         pool = stack.enter_context(closing(run.executor.start(evaluator, listen)))
         info = search_info(run, folder, setup.signatures)
         mirror = run.tracker.start(info) if run.tracker else None
-        return _Search(run=run, store=store, setup=setup, pool=pool, view=view, mirror=mirror).go()
+        loop = _Search(run=run, store=store, setup=setup, pool=pool, view=view, mirror=mirror)
+        try:
+            history = loop.go()
+        except BaseException:
+            loop.close_mirror(ABANDON_SECONDS)
+            raise
+        loop.close_mirror(MIRROR_SECONDS)
+        return history
 
 
 @final
@@ -118,10 +128,13 @@ class _Search:
             if not self.in_flight:
                 break
             self._take(self.pool.next_finished())
+        return self.history
+
+    def close_mirror(self, seconds: float) -> None:
+        """Give the tracking system the front and this long to take in what is waiting."""
         if self.mirror:
             front = selection.front_of(self.history, self.run.objectives)
-            self.view.told(self.mirror.close([one.number for one in front], MIRROR_SECONDS))
-        return self.history
+            self.view.told(self.mirror.close([one.number for one in front], seconds))
 
     def _born(self, birth: Birth) -> None:
         self.births.append(birth)
@@ -202,8 +215,10 @@ class _Search:
     def _stop_at(self, number: int) -> dict[int, float]:
         """Return the medians of the first objective by step, as known when `number` was born."""
         rule, first = self.run.stop, self.run.objectives[0]
+        if rule is None or self.births[number].operator == FINAL:
+            return {}
         known = self.history.until(max(1, number - self.run.lookahead + 1)).evaluated()
-        if rule is None or len(known) < rule.after or self.births[number].operator == FINAL:
+        if len(known) < rule.after:
             return {}
         sign = 1 if first.direction == "min" else -1
         steps: dict[int, list[float]] = {}

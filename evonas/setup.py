@@ -1,5 +1,6 @@
 """Before the first candidate: the folder, the shared data, the seed genome, every check."""
 
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,34 @@ from evonas.tracking.tracker import SearchInfo
 from evonas.trainer import Trainer
 
 
+@final
+@dataclass(frozen=True)
+class Setup:
+    """What the loop starts from."""
+
+    question: Question
+    signatures: Signatures
+    seed: Genome
+
+
+def opened(run: Run, folder: Path) -> tuple[Store, Setup]:
+    """Open the run folder and prepare the search; a folder made in vain is removed again.
+
+    Raises:
+        StoreError: if the folder cannot be used.
+        ConfigError: if it holds another search, or the run cannot work as configured.
+    """
+    is_new = not folder.exists()
+    store = open_store(run, folder)
+    try:
+        return store, prepare(run, folder)
+    except BaseException:
+        store.close()
+        if is_new:
+            shutil.rmtree(folder)
+        raise
+
+
 def open_store(run: Run, folder: Path) -> Store:
     """Open the run folder, or make it.
 
@@ -48,16 +77,6 @@ def open_store(run: Run, folder: Path) -> Store:
                 )
     write_config(folder, run.config)
     return store
-
-
-@final
-@dataclass(frozen=True)
-class Setup:
-    """What the loop starts from."""
-
-    question: Question
-    signatures: Signatures
-    seed: Genome
 
 
 def prepare(run: Run, folder: Path) -> Setup:

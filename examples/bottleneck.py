@@ -28,6 +28,7 @@ class InsertBottleneck(Mutation):
         widths: Hidden widths to choose from.
     """
 
+    operator: ClassVar[str] = "insert-bottleneck"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "ReZero, Bachlechner et al., 2020, https://arxiv.org/abs/2003.04887"

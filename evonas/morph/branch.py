@@ -31,6 +31,7 @@ from evonas.state import State
 class Branch(Mutation):
     """Split convolution, batch norm and activation into a left and a right half."""
 
+    operator: ClassVar[str] = "branch"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "EENA, Zhu et al. 2019, arXiv 1905.07320"

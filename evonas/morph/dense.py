@@ -41,6 +41,7 @@ class InsertDense(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "insert-dense"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "EENA, Zhu et al. 2019, arXiv 1905.07320, with zero columns"

@@ -32,6 +32,7 @@ class GrowKernel(Mutation):
         max_kernel: The largest kernel size on an axis.
     """
 
+    operator: ClassVar[str] = "grow-kernel"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "Network Morphism, https://arxiv.org/abs/1603.01670"

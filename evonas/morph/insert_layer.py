@@ -44,6 +44,7 @@ class InsertLayer(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "insert-layer"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "LEMONADE, https://arxiv.org/abs/1804.09081, with a learnt gate"
@@ -85,6 +86,7 @@ class InsertIdentity(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "insert-identity"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "Net2Net, https://arxiv.org/abs/1511.05641"

@@ -50,6 +50,7 @@ class LiteralInsert(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "eena-insert"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = False
     source: ClassVar[str] = _SOURCE
@@ -93,6 +94,7 @@ class LiteralShortcut(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "eena-shortcut"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     alive: ClassVar[bool] = False
@@ -131,6 +133,7 @@ class LiteralDense(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "eena-dense"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     alive: ClassVar[bool] = False

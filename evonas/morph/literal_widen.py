@@ -36,6 +36,7 @@ class LiteralWiden(Mutation):
         max_width: Channels that a group may have.
     """
 
+    operator: ClassVar[str] = "eena-widen"
     exact: ClassVar[bool] = False
     exact_in_training: ClassVar[bool] = False
     source: ClassVar[str] = "EENA, Zhu et al. 2019, https://arxiv.org/abs/1905.07320"

@@ -16,6 +16,7 @@ class Mutation(ABC):
     is built. Nothing may be kept between them but the edit.
 
     Attributes:
+        operator: What its edits are called; its entry-point name.
         exact: Whether the child computes what its parent computed (1e-9 in float64).
         exact_in_training: The same with batch statistics.
         alive: Whether every new parameter moves by the second step of training.
@@ -23,6 +24,7 @@ class Mutation(ABC):
     """
 
     group: ClassVar[str] = "evonas.mutations"
+    operator: ClassVar[str]
     exact: ClassVar[bool]
     exact_in_training: ClassVar[bool]
     alive: ClassVar[bool] = True

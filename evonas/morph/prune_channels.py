@@ -34,6 +34,7 @@ class PruneChannels(Mutation):
         least: Channels that a group keeps.
     """
 
+    operator: ClassVar[str] = "prune-channels"
     exact: ClassVar[bool] = False
     exact_in_training: ClassVar[bool] = False
     source: ClassVar[str] = "Li et al. 2017, arXiv 1608.08710"

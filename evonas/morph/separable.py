@@ -34,6 +34,7 @@ class InsertSeparable(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "insert-separable"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "MobileNets, https://arxiv.org/abs/1704.04861, behind a gate"

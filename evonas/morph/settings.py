@@ -30,6 +30,7 @@ class Settings(Mutation):
         genes: What may change, by the dotted path of the trainer's field.
     """
 
+    operator: ClassVar[str] = SETTINGS
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = (

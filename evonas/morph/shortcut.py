@@ -35,6 +35,7 @@ class InsertShortcut(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "insert-shortcut"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "EENA, https://arxiv.org/abs/1905.07320, with ReZero's scale"

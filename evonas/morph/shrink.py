@@ -28,6 +28,7 @@ class RemoveLayer(Mutation):
     norm and the activation that it alone feeds.
     """
 
+    operator: ClassVar[str] = "remove-layer"
     exact: ClassVar[bool] = False
     exact_in_training: ClassVar[bool] = False
     source: ClassVar[str] = "LEMONADE, https://arxiv.org/abs/1804.09081"
@@ -58,6 +59,7 @@ class RemoveLayer(Mutation):
 class RemoveSkip(Mutation):
     """Take one summand out of a sum, and every layer that fed nothing else."""
 
+    operator: ClassVar[str] = "remove-skip"
     exact: ClassVar[bool] = False
     exact_in_training: ClassVar[bool] = False
     source: ClassVar[str] = "LEMONADE, https://arxiv.org/abs/1804.09081"

@@ -35,6 +35,7 @@ class AddSkip(Mutation):
         max_layers: Weighted layers that a graph may have.
     """
 
+    operator: ClassVar[str] = "add-skip"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "LEMONADE, https://arxiv.org/abs/1804.09081, with a zero scale"

@@ -24,6 +24,7 @@ class AddSqueezeExcite(Mutation):
         reduction: How many channels share one hidden unit; the paper has 16, on wider layers.
     """
 
+    operator: ClassVar[str] = "add-se"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "Squeeze-and-Excitation, https://arxiv.org/abs/1709.01507"

@@ -34,6 +34,7 @@ class Widen(Mutation):
         max_width: Channels that a group may have.
     """
 
+    operator: ClassVar[str] = "widen"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "Yuan et al. 2023, arXiv 2306.12700"
@@ -77,6 +78,7 @@ class WidenCopies(Mutation):
         max_width: Channels that a group may have.
     """
 
+    operator: ClassVar[str] = "widen-copies"
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "Net2Net, Chen et al. 2016, arXiv 1511.05641"

@@ -70,7 +70,8 @@ class Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._print(closing_line(self._individuals))
+        if self._individuals:
+            self._print(closing_line(self._individuals))
 
     def told(self, message: str) -> None:
         """Print what the engine has to say."""
@@ -92,7 +93,8 @@ class Lines:
     def finished(self, individual: Individual) -> None:
         """Print what came of it."""
         self._individuals.append(individual)
-        self._print(finished_line(individual, self._objectives, self._of))
+        done = f"{len(self._individuals)}{self._of}"
+        self._print(finished_line(individual, self._objectives, done))
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

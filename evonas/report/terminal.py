@@ -1,6 +1,6 @@
 """Tables and lines about a search for the terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Protocol
 
 from rich import box
@@ -20,8 +20,10 @@ class Shown(Protocol):
         ...
 
 
-def front_table(members: Sequence[Shown], objectives: Sequence[Objective]) -> Table:
-    """Return one row a member: number, origin, objectives, parameters, settings."""
+def front_table(
+    members: Sequence[Shown], objectives: Sequence[Objective], genes: Container[str]
+) -> Table:
+    """Return one row a member: number, origin, objectives, parameters, settings that are genes."""
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -41,16 +43,16 @@ def front_table(members: Sequence[Shown], objectives: Sequence[Objective]) -> Ta
             ", ".join(map(str, one.birth.parents)),
             *(metric(one, name) for name in [*names, *sizes]),
             str(len(one.birth.genome.edits)),
-            _settings(one),
+            _settings(one, genes),
         ]
         table.add_row(*(Text(cell) for cell in row))
     return table
 
 
-def finished_line(individual: Individual, objectives: Sequence[Objective], of: str) -> str:
-    """Return one line about a finished individual; `of` is how many there will be."""
+def finished_line(individual: Individual, objectives: Sequence[Objective], done: str) -> str:
+    """Return one line about a finished individual; `done` says how many there are by now."""
     outcome = individual.outcome
-    start = f"[{individual.number + 1}{of}] #{individual.number} {origin(individual)}"
+    start = f"[{done}] #{individual.number} {origin(individual)}"
     if not isinstance(outcome, Evaluation):
         return f"{start}: failed ({outcome.kind}): {outcome.message}"
     values = ", ".join(f"{one.name} {metric(individual, one.name)}" for one in objectives)
@@ -85,9 +87,10 @@ def closing_line(individuals: Iterable[Individual]) -> str:
     )
 
 
-def _settings(individual: Individual) -> str:
+def _settings(individual: Individual, genes: Container[str]) -> str:
     """Return the settings genes by the last word of their paths, as the terminal is narrow."""
     return ", ".join(
         f"{path.rpartition('.')[2]} {short(value) if isinstance(value, int | float) else value}"
         for path, value in individual.birth.genome.settings.items()
+        if path in genes
     )

@@ -7,7 +7,7 @@ from evonas.morph.mutation import Mutation
 
 
 def chosen(names: Iterable[str], bounds: Mapping[str, int]) -> Mapping[str, Mutation]:
-    """Construct mutations by entry-point name or `module:Class`.
+    """Construct mutations by entry-point name or `module:Class`; they are known by their operator.
 
     Args:
         names: What to construct.
@@ -20,5 +20,6 @@ def chosen(names: Iterable[str], bounds: Mapping[str, int]) -> Mapping[str, Muta
     for name in names:
         fields = getattr(plugins.load(Mutation, name), "__dataclass_fields__", {})
         table = {key: value for key, value in bounds.items() if key in fields}
-        found[name] = plugins.construct(Mutation, {"name": name, **table}, f"operator {name!r}")
+        mutation = plugins.construct(Mutation, {"name": name, **table}, f"operator {name!r}")
+        found[mutation.operator] = mutation
     return found

@@ -69,10 +69,13 @@ def test_one_worker_takes_the_jobs_in_order(start: Start) -> None:
     assert [one.number for one in finished] == numbers
 
 
-def test_a_long_job_does_not_hold_up_the_others(start: Start) -> None:
+def test_a_long_job_does_not_hold_up_the_others(start: Start, tmp_path: Path) -> None:
     pool = start(Processes(workers=2))
-    finished = finish(pool, job(0, "short"), job(1, "good"), job(2, "good"))
-    assert [one.number for one in finished] == [1, 2, 0]
+    pool.submit(job(0, "report_until_answered", answer=str(tmp_path / "answer")))
+    finished = finish(pool, job(1, "good"), job(2, "good"))
+    assert [one.number for one in finished] == [1, 2]
+    (tmp_path / "answer").touch()
+    assert pool.next_finished().number == 0
 
 
 def test_reports_are_heard_while_the_candidate_trains(start: Start, tmp_path: Path) -> None:
@@ -123,17 +126,17 @@ def test_a_candidate_is_killed_at_its_deadline(start: Start, behaviour: str) -> 
 
 
 def test_the_deadline_counts_from_the_start_of_the_candidate(start: Start) -> None:
-    jobs = [job(n, "short", deadline=0.7) for n in range(4)]
+    jobs = [job(n, "short", deadline=1.1) for n in range(6)]
     finished = finish(start(Processes(workers=1)), *jobs)
     assert all(isinstance(one.outcome, Evaluation) for one in finished)
 
 
 def test_a_failure_costs_the_cpu_time_that_was_spent(start: Start) -> None:
     pool = start(Processes(workers=2))
-    jobs = job(0, "busy", deadline=0.8), job(1, "asleep", deadline=0.8)
+    jobs = job(0, "busy", deadline=1), job(1, "asleep", deadline=1)
     cost = {one.number: failure(one.outcome).cost.seconds for one in finish(pool, *jobs)}
-    assert 0.2 < cost[0] < 1.5
-    assert cost[1] < 0.2
+    assert 0.1 < cost[0] < 1.5
+    assert cost[1] < cost[0]
 
 
 @pytest.mark.parametrize("behaviour", ["hungry", "hungry_child"])

@@ -127,7 +127,8 @@ def test_lines_tell_every_end(
 def test_the_front_table_has_a_row_a_member(
     individuals: list[Individual], objectives: list[Objective], console: Console
 ) -> None:
-    text = shown(console, front_table([Row(individuals[4]), Row(individuals[0])], objectives))
+    rows = [Row(individuals[4]), Row(individuals[0])]
+    text = shown(console, front_table(rows, objectives, ("optimizer.lr",)))
     assert "crossover" in text
     assert "1, 2" in text
     assert "lr 0.1" in text

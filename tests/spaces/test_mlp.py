@@ -68,3 +68,14 @@ def test_the_knobs_describe_perceptrons():
     genome = space.decode(seed, values)
     assert [edit.operator for edit in genome.edits] == ["widen", "insert-shortcut"]
     assert space.build(genome)(torch.zeros(3, 5)).shape == (3, 2)
+
+
+def test_a_mutation_of_ones_own_is_known_by_the_operator_in_its_edits():
+    space = Mlp(operators=("bottleneck:InsertBottleneck",))
+    assert set(space.mutations()) == {"insert-bottleneck"}
+    genome = space.seed(TABLE)
+    edit = space.mutations()["insert-bottleneck"].propose(genome, stream(0))
+    assert edit is not None
+    child = space.mutations()[edit.operator].apply(genome, edit)
+    state = space.inherit(child, [(genome, State.of(space.build(genome)))], stream(0))
+    space.build(child).load_state_dict(dict(state.tensors))
