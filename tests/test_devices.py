@@ -1,5 +1,8 @@
 """Devices and precision are chosen in one place, and global generators are given back."""
 
+import platform
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -30,3 +33,21 @@ def test_draws_inside_follow_the_seed_and_those_outside_do_not_notice() -> None:
             found.append(torch.rand(1).item())
     assert found[0] == found[1] != found[2]
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators do not need it")
+def test_kept_memory_is_not_asked_for_anew() -> None:
+    script = (
+        "import resource, torch\n"
+        "from evonas import devices\n"
+        "assert devices.keep_freed_memory()\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(5): torch.ones(20_000_000)\n"
+        "before = faults()\n"
+        "for _ in range(5): torch.ones(20_000_000)\n"
+        "print(faults() - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    assert int(done.stdout) < 5000
