@@ -14,7 +14,7 @@ from typing import Any
 
 import networkx as nx
 
-from evonas.genome import Edit, Genome, canonical
+from evonas.genome import CONTROL, FINAL, Edit, Genome, canonical
 from evonas.history import Cost, Evaluation, Individual, Objective
 
 WEIGHTS = "weights"
@@ -82,15 +82,17 @@ def brood(individual: Individual) -> tuple[int, int] | None:
 def edit_credits(individuals: Iterable[Individual], objective: Objective) -> dict[int, float]:
     """Return what the edits of each child have earned: its control's loss minus its own.
 
-    Children without an evaluated control are left out.
+    Children without an evaluated control are left out, and so are last trainings, which are longer.
     """
     losses: dict[int, tuple[Individual, float]] = {}
     controls: dict[tuple[int, int], float] = {}
     for one in individuals:
         siblings = brood(one)
-        if siblings is None or not isinstance(one.outcome, Evaluation):
+        if siblings is None or one.birth.operator == FINAL:
             continue
-        if one.birth.operator == "control":
+        if not isinstance(one.outcome, Evaluation):
+            continue
+        if one.birth.operator == CONTROL:
             controls.setdefault(siblings, objective.loss(one.outcome))
         else:
             losses[one.number] = one, objective.loss(one.outcome)

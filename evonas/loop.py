@@ -10,7 +10,6 @@ from typing import Protocol, final
 from evonas import seeds, selection
 from evonas.candidate import Evaluator, over_limits
 from evonas.config import Run
-from evonas.controllers.variation import FINAL
 from evonas.errors import EvonasError
 from evonas.executors.executor import Finished, Job, Pool, Reported
 from evonas.genome import Birth, Genome, canonical

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import final
 
-from evonas.controllers.variation import CONTROL, FINAL
-from evonas.genome import Birth
+from evonas.genome import CONTROL, FINAL, Birth
 from evonas.history import Evaluation, History, Individual, Objective
 
 
@@ -103,27 +102,6 @@ class Bookkeeping:
         if len(others) == self.memory:
             del others[next(iter(others))]
         return {**others, parent: account}
-
-
-def credits_of(history: History, objective: Objective) -> Mapping[int, float]:
-    """Return the credit of every edited child whose parent has a control child, by number.
-
-    For reports: reads the whole history.
-    """
-    children: dict[int, tuple[int, float]] = {}
-    controls: dict[int, float] = {}
-    for individual, evaluation in history.evaluated():
-        if _counts(individual.birth):
-            parent, loss = individual.birth.parents[0], objective.loss(evaluation)
-            if individual.birth.operator == CONTROL:
-                controls.setdefault(parent, loss)
-            else:
-                children[individual.number] = (parent, loss)
-    return {
-        number: controls[parent] - loss
-        for number, (parent, loss) in children.items()
-        if parent in controls
-    }
 
 
 def chances(

@@ -17,9 +17,9 @@ from typing import ClassVar, final
 from evonas.controllers.controller import Controller, Question
 from evonas.controllers.credit import Bookkeeping, Books, chances
 from evonas.controllers.population import Population, check_positive, check_share
-from evonas.controllers.variation import CONTROL, Breeder
+from evonas.controllers.variation import Breeder
 from evonas.errors import ConfigError
-from evonas.genome import Birth
+from evonas.genome import CONTROL, Birth
 from evonas.history import History, Individual
 from evonas.seeds import Rng
 from evonas.selection import tournament

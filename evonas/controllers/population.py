@@ -6,8 +6,8 @@ from math import isfinite
 from typing import final
 
 from evonas import seeds
-from evonas.controllers.variation import FINAL
 from evonas.errors import ConfigError
+from evonas.genome import FINAL
 from evonas.history import Evaluation, History, Individual, Objective
 from evonas.selection import fittest_first
 

@@ -8,7 +8,7 @@ from evonas import seeds
 from evonas.controllers.controller import Question
 from evonas.controllers.tried import tried
 from evonas.errors import ConfigError, EditError
-from evonas.genome import Birth, Genome
+from evonas.genome import CONTROL, Birth, Genome
 from evonas.history import History, Individual
 from evonas.seeds import Rng
 
@@ -18,11 +18,9 @@ TRIES = 20
 MATES = 3
 """How many partners the fittest is crossed with until a child is new."""
 
-CONTROL = "control"
 CROSSOVER = "crossover"
 MUTATION = "mutation"
 RANDOM = "random"
-FINAL = "final"
 
 Chances = Mapping[str, float]
 """The probability of each mutation."""

@@ -8,6 +8,12 @@ from typing import Any, final
 from evonas.genome import canonical
 from evonas.genome.layers import LayerGraph
 
+CONTROL = "control"
+"""The operator of an unedited clone that trains as long as its siblings."""
+
+FINAL = "final"
+"""The operator of a clone of the front in its last training."""
+
 
 @final
 @dataclass(frozen=True)

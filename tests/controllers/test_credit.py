@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import pytest
 from controllers.onemax import ERROR, GAIN, WIDTH, OneMax, question, search
 
-from evonas.controllers.credit import Bookkeeping, Earned, chances, credits_of
+from evonas.controllers.credit import Bookkeeping, Earned, chances
 from evonas.controllers.eena import Eena
 from evonas.genome import Birth, Genome
 from evonas.history import Cost, Evaluation, Failure, History, Individual, Objective, Outcome
+from evonas.lineage import edit_credits
 
 EVERYONE = 10_000
 BOOKS = Bookkeeping(ERROR, EVERYONE)
@@ -60,7 +61,7 @@ def test_the_books_are_the_plain_sums_at_any_prefix(length: int) -> None:
 
 def test_training_longer_alone_earns_nothing() -> None:
     history = search(Eena(population=8), 150, question())
-    for number, credit in credits_of(history, ERROR).items():
+    for number, credit in edit_credits(history, ERROR).items():
         child = history[number]
         parent = history[child.birth.parents[0]].birth.genome.chromosomes["bits"]
         gained = sum(child.birth.genome.chromosomes["bits"]) - sum(parent)
@@ -79,7 +80,7 @@ def test_children_are_credited_whether_they_come_before_or_after_their_control()
     assert earned["widen"].credit == pytest.approx(0.3)
     assert earned["widen"].macs == 7.0
     assert earned["branch"].credit == pytest.approx(-0.05)
-    assert credits_of(history, ERROR) == pytest.approx({1: 0.2, 3: 0.1, 4: -0.05})
+    assert edit_credits(history, ERROR) == pytest.approx({1: 0.2, 3: 0.1, 4: -0.05})
 
 
 def test_a_metric_to_be_made_large_is_credited_by_its_growth() -> None:
@@ -88,7 +89,7 @@ def test_a_metric_to_be_made_large_is_credited_by_its_growth() -> None:
         ("control", (0,), Evaluation({"accuracy": 0.6})),
         ("widen", (0,), Evaluation({"accuracy": 0.9})),
     )
-    assert credits_of(history, Objective("accuracy", "max")) == pytest.approx({2: 0.3})
+    assert edit_credits(history, Objective("accuracy", "max")) == pytest.approx({2: 0.3})
 
 
 @pytest.mark.parametrize(
