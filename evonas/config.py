@@ -254,6 +254,7 @@ def _limits(table: Table) -> tuple[Limit, ...]:
 def _genes(table: Table, trainer: Trainer) -> dict[str, BaseDistribution]:
     for path in table:
         _ = plugins.setting(trainer, path)
+        _check_free(path, trainer)
     return {path: gene_from_table(path, _table(f"genes.{path}", table[path])) for path in table}
 
 
@@ -267,4 +268,13 @@ def _final(table: Table, trainer: Trainer) -> Final:
 
 def _trainer_fields(table: Table, trainer: Trainer) -> Table:
     _ = plugins.with_settings(trainer, table)
+    for path in table:
+        _check_free(path, trainer)
     return table
+
+
+def _check_free(path: str, trainer: Trainer) -> None:
+    if (name := path.partition(".")[0]) in trainer.fixed:
+        raise ConfigError(
+            f"field {name!r} of the trainer is the same for all candidates; set it in [trainer]"
+        )

@@ -12,7 +12,7 @@ from evonas.candidate import Evaluator, over_limits
 from evonas.config import Run
 from evonas.errors import EvonasError
 from evonas.executors.executor import Finished, Job, Pool, Reported
-from evonas.genome import Birth, Genome, canonical
+from evonas.genome import FINAL, Birth, Genome, canonical
 from evonas.history import Cost, Evaluation, History, Individual, Outcome
 from evonas.setup import Setup, opened, search_info, static_sizes
 from evonas.store import Store

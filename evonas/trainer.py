@@ -81,12 +81,14 @@ class Trainer(ABC):
         paper: Title, authors, year of the method, or what it is where there is no paper.
         accepts: What a candidate must be: `nn.Module` or a protocol of `evonas.networks`.
         metrics: The names that `train` reports, each with "min" or "max".
+        fixed: Fields that `prepare` alone reads: the same for all candidates, so never genes.
     """
 
     group: ClassVar[str] = "evonas.trainers"
     paper: ClassVar[str]
     accepts: ClassVar[type]
     metrics: ClassVar[Mapping[str, str]]
+    fixed: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def prepare(self, seed: int) -> Mapping[str, Tensor]:

@@ -200,3 +200,12 @@ def test_a_continued_search_may_change_its_bounds_and_its_machine_only() -> None
     )
     for change in ({"seed": 1}, {"lookahead": 2}, {"limits": {"macs": 10.0}}, {"inherit": False}):
         assert config.question(first.config) != config.question(run(**change).config)
+
+
+@pytest.mark.parametrize("table", ["genes", "final", "retrain"])
+def test_what_is_the_same_for_all_candidates_cannot_be_changed_for_one(table: str) -> None:
+    trainer = {"name": "supervised", "data": "digits"}
+    gene = {"low": 100, "high": 200} if table == "genes" else 100
+    changes = {"trainer": trainer, "objectives": {"error": "min"}, table: {"train_samples": gene}}
+    with pytest.raises(ConfigError, match="'train_samples' of the trainer is the same for all"):
+        run(**changes)

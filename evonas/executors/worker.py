@@ -191,6 +191,7 @@ def _work(pipe: Connection, slot: int) -> None:
         return
     threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
     devices.take_turn(slot)
+    devices.keep_freed_memory()
 
     def listener(reported: Reported) -> None:
         _send(pipe, {"step": reported.step, "metrics": dict(reported.metrics)})

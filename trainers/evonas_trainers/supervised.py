@@ -76,6 +76,9 @@ class Supervised(Trainer):
     paper: ClassVar[str] = "Supervised classification by stochastic gradient descent"
     accepts: ClassVar[type] = nn.Module
     metrics: ClassVar[Mapping[str, str]] = {"error": "min", "loss": "min", "accuracy": "max"}
+    fixed: ClassVar[frozenset[str]] = frozenset(
+        {"data", "root", "packed", "size", "valid_ratio", "test_ratio", "train_samples"}
+    )
 
     data: str
     root: str = "data"
