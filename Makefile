@@ -25,7 +25,7 @@ lint: install
 	$(BIN)/codespell
 
 types: install
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 clean:
 	rm -rf $(VENV) *.egg-info
