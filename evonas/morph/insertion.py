@@ -100,10 +100,12 @@ def inserted(
         EditError: if the target is not there or the new layers do not fit.
     """
     name, graph, where = graph_of(genome, edit.targets[0])
+    changed: dict[str, Node] = {}
     for node_id in instances(graph, where):
         new = tuple(make(graph, graph[node_id]))
-        readers = [graph[reader] for reader in graph.consumers[node_id]]
-        graph = graph.with_nodes([*new, *rewired(readers, node_id, new[-1].id)])
+        readers = [changed.get(reader, graph[reader]) for reader in graph.consumers[node_id]]
+        changed |= {node.id: node for node in (*new, *rewired(readers, node_id, new[-1].id))}
+    graph = graph.with_nodes(changed.values())
     graph.validate()
     return genome.with_graph(name, graph).with_edit(edit)
 
