@@ -118,8 +118,7 @@ def resized(channels: Channels, shares: Mapping[int, Sequence[float]]) -> Mappin
         counts[label] = len(parts)
         table[label, : len(parts)] = parts
     found: dict[str, Spread] = {}
-    for maker in channels.makers:
-        labels = channels.labels[maker]
+    for maker, labels in channels.labels.items():
         index = np.repeat(np.arange(len(labels)), counts[labels])
         starts = np.cumsum(counts[labels]) - counts[labels]
         rank = np.arange(len(index)) - starts[index]
