@@ -157,8 +157,9 @@ class LayerGraph:
             raise EditError("a graph ends in exactly one output")
         seen: set[str] = set()
         for node in self.nodes:
-            if missing := [source for source in node.inputs if source not in seen]:
-                raise EditError(f"layer {node.id!r} reads {missing[0]!r}, which is not before it")
+            if not seen.issuperset(node.inputs):
+                missing = next(source for source in node.inputs if source not in seen)
+                raise EditError(f"layer {node.id!r} reads {missing!r}, which is not before it")
             seen.add(node.id)
         for node_id, readers in self.consumers.items():
             if not readers and node_id != self.output.id:

@@ -26,11 +26,10 @@ def places(genome: Genome, fits: Callable[[LayerGraph, Node], bool]) -> list[str
     """
     found: dict[str, None] = {}
     for name, graph in genome.architecture.items():
-        for node in graph.nodes:
-            if node.op in _AFTER and not _enclosed(graph, node):
-                where = site(graph, node)
-                if all(fits(graph, graph[place]) for place in instances(graph, where)):
-                    found[f"{name}/{where}"] = None
+        open_nodes = [n for n in graph.nodes if n.op in _AFTER and not _enclosed(graph, n)]
+        for where in dict.fromkeys(site(graph, node) for node in open_nodes):
+            if all(fits(graph, graph[place]) for place in instances(graph, where)):
+                found[f"{name}/{where}"] = None
     return list(found)
 
 
