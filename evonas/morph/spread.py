@@ -78,7 +78,7 @@ class Spread:
             self.width,
         )
 
-    @property
+    @cached_property
     def is_identity(self) -> bool:
         """Whether nothing changes."""
         return np.array_equal(self.index, np.arange(self.width)) and not self.rank.any()
