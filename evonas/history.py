@@ -1,7 +1,7 @@
 """The record of a search: individuals in birth order, the only state an algorithm may read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, final, overload
 
 from evonas.genome import Birth
@@ -49,7 +49,8 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as a JSON object."""
-        return {"evaluation": {**asdict(self), "curve": [list(point) for point in self.curve]}}
+        curve = [list(point) for point in self.curve]
+        return {"evaluation": {**vars(self), "cost": vars(self.cost), "curve": curve}}
 
 
 @final
@@ -71,7 +72,7 @@ class Failure:
 
     def to_json(self) -> dict[str, Any]:
         """Return the failure as a JSON object."""
-        return {"failure": asdict(self)}
+        return {"failure": {**vars(self), "cost": vars(self.cost)}}
 
 
 Outcome = Evaluation | Failure

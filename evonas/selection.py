@@ -10,7 +10,6 @@ from typing import TypeVar, final
 
 import moocore
 import numpy as np
-from deap import base
 from deap.tools import emo
 
 from evonas.history import Evaluation, Individual, Objective
@@ -85,14 +84,12 @@ def tournament(rng: Rng, ranked: Sequence[T], size: int) -> T:
 
 
 @final
-class _Losses(base.Fitness):
-    """DEAP's fitness of any number of losses."""
+@dataclass
+class _Losses:
+    """As much of DEAP's fitness as the crowding distance takes, and no arithmetic with weights."""
 
-    crowding_dist: float
-
-    def __init__(self, losses: Sequence[float]) -> None:
-        self.weights = (-1.0,) * len(losses)
-        super().__init__(losses)
+    values: Sequence[float]
+    crowding_dist: float = 0.0
 
 
 @final

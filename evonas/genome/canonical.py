@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Any
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def text(value: Any) -> str:
     """Return the canonical JSON text: sorted keys, no spaces, no NaN.
@@ -11,7 +13,7 @@ def text(value: Any) -> str:
     >>> text({"b": 1, "a": [1.0, None]})
     '{"a":[1.0,null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(value: Any, size: int = 8) -> str:

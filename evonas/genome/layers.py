@@ -9,6 +9,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, final
 
 import networkx as nx
@@ -40,12 +41,12 @@ class Node:
     params: Mapping[str, Any] = field(default_factory=dict)
     frozen: bool = False
 
-    @property
+    @cached_property
     def block(self) -> str:
         """The block the node belongs to, or the empty string."""
         return self.id.rpartition(".")[0]
 
-    @property
+    @cached_property
     def local(self) -> str:
         """The node's name inside its block."""
         return self.id.rpartition(".")[2]
@@ -156,8 +157,9 @@ class LayerGraph:
             raise EditError("a graph ends in exactly one output")
         seen: set[str] = set()
         for node in self.nodes:
-            if missing := [source for source in node.inputs if source not in seen]:
-                raise EditError(f"layer {node.id!r} reads {missing[0]!r}, which is not before it")
+            if not seen.issuperset(node.inputs):
+                missing = next(source for source in node.inputs if source not in seen)
+                raise EditError(f"layer {node.id!r} reads {missing!r}, which is not before it")
             seen.add(node.id)
         for node_id, readers in self.consumers.items():
             if not readers and node_id != self.output.id:
@@ -167,12 +169,15 @@ class LayerGraph:
 
     def _check_mirrors(self) -> None:
         """Check that mirrored blocks have the same layers, in whichever order."""
+        ops: dict[str, dict[str, str]] = {block: {} for block in self.mirrors}
         for node in self.nodes:
-            if node.block in self.mirrors:
-                for block in self.mirrors:
-                    twin = self.by_id.get(f"{block}.{node.local}")
-                    if twin is None or twin.op != node.op:
-                        raise EditError(f"block {block!r} has no mirror image of {node.id!r}")
+            if node.block in ops:
+                ops[node.block][node.local] = node.op
+        last = self.mirrors[-1:]
+        for one, other in pairwise(last + self.mirrors):  # each holds the one before: all are equal
+            if missing := ops[one].items() - ops[other].items():
+                twin = f"{one}.{min(missing)[0]}"
+                raise EditError(f"block {other!r} has no mirror image of {twin!r}")
 
     @cached_property
     def key(self) -> str:
@@ -185,14 +190,16 @@ class LayerGraph:
         above: dict[str, str] = {}
         for node in self.nodes:
             ports = [above[source] for source in node.inputs]
-            ports = sorted(ports) if node.op in COMMUTATIVE else ports
+            if node.op in COMMUTATIVE:
+                ports.sort()
             above[node.id] = canonical.digest_of(node.label, *ports)
         below: list[str] = []
         uses: dict[str, list[str]] = {node.id: [] for node in self.nodes}
         for node in reversed(self.nodes):
-            below.append(canonical.digest_of(above[node.id], *sorted(uses[node.id])))
+            mark = canonical.digest_of(above[node.id], *sorted(uses[node.id]))
+            below.append(mark)
             for port, source in enumerate(node.inputs):
-                uses[source].append(f"{below[-1]}:{0 if node.op in COMMUTATIVE else port}")
+                uses[source].append(f"{mark}:{0 if node.op in COMMUTATIVE else port}")
         return canonical.digest_of(*sorted(below), size=16)
 
     def to_networkx(self) -> "nx.MultiDiGraph[str]":
@@ -223,22 +230,20 @@ def _sorted(nodes: Mapping[str, Node]) -> tuple[Node, ...]:
     The order of networkx's lexicographical sort; every edit sorts, and its graphs cost ten times
     as much.
     """
-    place = {node_id: number for number, node_id in enumerate(nodes)}
-    ordered, readers = list(nodes.values()), [list[int]() for _ in nodes]
-    num_missing: list[int] = []
+    ordered = list(nodes.values())
+    readers: dict[str, list[int]] = {node_id: [] for node_id in nodes}
     for number, node in enumerate(ordered):
-        if strange := [source for source in node.inputs if source not in place]:
-            raise EditError(f"layer {node.id!r} reads {strange[0]!r}, which is not in the graph")
-        sources = {place[source] for source in node.inputs}
-        num_missing.append(len(sources))
-        for source in sources:
+        for source in node.inputs:
+            if source not in readers:
+                raise EditError(f"layer {node.id!r} reads {source!r}, which is not in the graph")
             readers[source].append(number)
+    num_missing = [len(node.inputs) for node in ordered]
     ready = [number for number, missing in enumerate(num_missing) if missing == 0]
     found: list[Node] = []
     while ready:
-        number = heapq.heappop(ready)
-        found.append(ordered[number])
-        for reader in readers[number]:
+        node = ordered[heapq.heappop(ready)]
+        found.append(node)
+        for reader in readers[node.id]:
             num_missing[reader] -= 1
             if num_missing[reader] == 0:
                 heapq.heappush(ready, reader)

@@ -37,6 +37,7 @@ SINGLE = frozenset(
     | {"se", "dropout", "output"}
 )
 OPS = SINGLE | {"input", "add", "concat", "lerp"}
+_COUNTS: Mapping[str, int] = {"input": 0, "lerp": 2} | dict.fromkeys(SINGLE, 1)
 _PICTURE = frozenset({"conv", "depthwise", "maxpool", "avgpool", "gap", "flatten", "se"})
 
 
@@ -47,33 +48,36 @@ def output_shape(name: str, op: str, params: Mapping[str, Any], inputs: Sequence
         EditError: if the operation cannot take these inputs.
     """
     _check_inputs(name, op, inputs)
-    if op == "input":
-        return tuple(params["shape"])
-    first = inputs[0]
-    if op in {"conv", "depthwise", "maxpool", "avgpool"}:
-        return (_channels(name, op, params, first[0]), *_swept(name, params, first[1:]))
-    reshaped: dict[str, Shape] = {
-        "linear": (int(params.get("out", 0)),),
-        "gap": first[:1],
-        "flatten": (math.prod(first),),
-        "concat": (sum(shape[0] for shape in inputs), *first[1:]),
-    }
-    return reshaped.get(op, first)
+    match op:
+        case "input":
+            return tuple(params["shape"])
+        case "conv" | "depthwise" | "maxpool" | "avgpool":
+            (channels, *size), *_ = inputs
+            return (_channels(name, op, params, channels), *_swept(name, params, size))
+        case "linear":
+            return (int(params["out"]),)
+        case "gap" | "flatten":
+            return (math.prod(inputs[0]) if op == "flatten" else inputs[0][0],)
+        case "concat":
+            return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+        case _:
+            return inputs[0]
 
 
 def _check_inputs(name: str, op: str, inputs: Sequence[Shape]) -> None:
     if op not in OPS:
         raise EditError(f"layer {name!r} has the unknown operation {op!r}")
-    counts = {"input": 0, "lerp": 2} | dict.fromkeys(SINGLE, 1)
-    if (op in counts and len(inputs) != counts[op]) or (op not in counts and len(inputs) < 2):
+    count = _COUNTS.get(op)
+    if len(inputs) != count if count is not None else len(inputs) < 2:
         raise EditError(f"layer {name!r} ({op}) cannot take {len(inputs)} inputs")
     if op in _PICTURE and len(inputs[0]) != 3:
         raise EditError(f"layer {name!r} ({op}) needs a picture, given shape {inputs[0]}")
     if op == "linear" and len(inputs[0]) != 1:
         raise EditError(f"layer {name!r} (linear) needs a vector, given shape {inputs[0]}")
-    same = [shape[1:] if op == "concat" else shape for shape in inputs]
-    if any(shape != same[0] for shape in same):
-        raise EditError(f"layer {name!r} ({op}) cannot join shapes {list(inputs)}")
+    if len(inputs) > 1:
+        same = [shape[1:] if op == "concat" else shape for shape in inputs]
+        if any(shape != same[0] for shape in same):
+            raise EditError(f"layer {name!r} ({op}) cannot join shapes {list(inputs)}")
 
 
 def _channels(name: str, op: str, params: Mapping[str, Any], given: int) -> int:
@@ -87,15 +91,15 @@ def _channels(name: str, op: str, params: Mapping[str, Any], given: int) -> int:
     return out
 
 
-def _swept(name: str, params: Mapping[str, Any], size: Shape) -> Shape:
+def _swept(name: str, params: Mapping[str, Any], size: Sequence[int]) -> Sequence[int]:
     """Return height and width after a window of `kernel` has swept over a map of `size`."""
     dilation = params.get("dilation", (1, 1))
-    swept = tuple(
+    swept = [
         (extent + 2 * padding - reach * (kernel - 1) - 1) // stride + 1
         for extent, kernel, stride, padding, reach in zip(
             size, params["kernel"], params["stride"], params["padding"], dilation, strict=True
         )
-    )
+    ]
     if min(swept) < 1:
-        raise EditError(f"layer {name!r} leaves nothing of a map of size {size}")
+        raise EditError(f"layer {name!r} leaves nothing of a map of size {tuple(size)}")
     return swept

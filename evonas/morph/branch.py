@@ -8,6 +8,7 @@ so edits of the whole layer that come from another lineage go on as edits of its
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, final
 
 import numpy as np
@@ -45,7 +46,9 @@ class Branch(Mutation):
             if node.op == "conv"
         }
         drawn = [list(targets)[number] for number in rng.permutation(len(targets))]
-        return first_applicable(self, genome, (genome.edit("branch", target) for target in drawn))
+        return first_applicable(
+            partial(self.apply, genome), (genome.edit("branch", target) for target in drawn)
+        )
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome with the layer split, in every mirrored block."""

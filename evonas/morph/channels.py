@@ -43,7 +43,7 @@ class Channels:
     """The channel classes of a graph.
 
     Attributes:
-        labels: For every layer the class of each channel (behind `flatten`: column) it puts out.
+        labels: For every layer that makes channels the class of each.
         frozen: For every class whether its width must stay: it enters or leaves the network,
             belongs to a frozen layer, or to a grouped convolution, whose channels cannot change
             without changing groups. A frozen layer still takes more or fewer inputs.
@@ -51,55 +51,63 @@ class Channels:
 
     labels: Mapping[str, Indices]
     frozen: NDArray[np.bool_]
-    makers: tuple[str, ...]
 
     @classmethod
     def of(cls, graph: LayerGraph) -> "Channels":
         """Find the classes of a graph."""
-        labels: dict[str, Indices] = {}
+        out: dict[str, Indices] = {}
         ties: list[tuple[Indices, Indices]] = []
-        fixed: list[Indices] = []
+        fixed: list[Indices] = [np.arange(0)]
         flat: set[str] = set()
         total = 0
         for node in graph.nodes:
-            sources = [labels[source] for source in node.inputs]
+            sources = [out[source] for source in node.inputs]
             flattened = not flat.isdisjoint(node.inputs) and node.op not in MAKERS
             if node.op in MAKERS or not sources:
-                labels[node.id] = np.arange(total, total + graph.shapes[node.id][0])
+                out[node.id] = np.arange(total, total + graph.shapes[node.id][0])
                 total += graph.shapes[node.id][0]
             else:
-                labels[node.id] = _passed(graph, node, sources)
+                out[node.id] = _passed(graph, node, sources)
             if node.op in _TIES:
                 ties.extend((sources[0], other) for other in sources[1:])
             if flattened or node.op == "flatten":
                 flat.add(node.id)
-            fixed.extend(_fixed(node, labels[node.id], sources, flattened))
+            fixed.extend(_fixed(node, out[node.id], sources, flattened))
         roots, classes = np.unique(_components(total, ties), return_inverse=True)
         frozen = np.zeros(len(roots), dtype=np.bool_)
-        for channels in fixed:
-            frozen[classes[channels]] = True
-        makers = tuple(node.id for node in graph.nodes if node.op in MAKERS)
-        return cls({name: classes[channels] for name, channels in labels.items()}, frozen, makers)
+        frozen[classes[np.concatenate(fixed)]] = True
+        makers = [node.id for node in graph.nodes if node.op in MAKERS]
+        return cls({maker: classes[out[maker]] for maker in makers}, frozen)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The groups whose width may change, in the order of their first channels."""
-        table = np.zeros((len(self.frozen), len(self.makers)), dtype=np.int64)
-        for column, maker in enumerate(self.makers):
-            table[:, column] = np.bincount(self.labels[maker], minlength=len(self.frozen))
-        found: dict[bytes, list[int]] = {}
-        for label in np.flatnonzero(~self.frozen).tolist():
-            found.setdefault(table[label].tobytes(), []).append(label)
+        free = np.flatnonzero(~self.frozen)
+        counts = [
+            np.bincount(channels, minlength=len(self.frozen))[free].tolist()
+            for channels in self.labels.values()
+        ]
+        found: dict[tuple[int, ...], list[int]] = {}
+        for label, row in zip(free.tolist(), zip(*counts, strict=True), strict=True):
+            found.setdefault(row, []).append(label)
         return tuple(
-            Group(np.array(classes), self._makers_of(table[classes[0]]))
-            for classes in found.values()
+            Group(np.array(classes), self._makers_of(row)) for row, classes in found.items()
         )
 
     def parts(self, maker: str) -> Sequence[Group]:
         """Return the groups that a layer's channels belong to, in the order of its channels."""
-        own = self.labels.get(maker, np.arange(0))
-        parts = [group for group in self.groups if maker in group.makers]
-        return sorted(parts, key=lambda group: int(np.isin(own, group.classes).argmax()))
+        return self._parts.get(maker, ())
+
+    @cached_property
+    def _parts(self) -> Mapping[str, Sequence[Group]]:
+        """The groups of every layer that makes channels."""
+        group_of = np.full(len(self.frozen), -1)
+        for number, group in enumerate(self.groups):
+            group_of[group.classes] = number
+        return {
+            maker: [self.groups[n] for n in dict.fromkeys(group_of[own].tolist()) if n >= 0]
+            for maker, own in self.labels.items()
+        }
 
     def part(self, maker: str, number: int) -> Group:
         """Return one group of a layer's channels.
@@ -112,8 +120,8 @@ class Channels:
             raise EditError(f"layer {maker!r} has {len(parts)} groups of channels to resize")
         return parts[number]
 
-    def _makers_of(self, counts: Indices) -> Mapping[str, int]:
-        pairs = zip(self.makers, counts.tolist(), strict=True)
+    def _makers_of(self, counts: Sequence[int]) -> Mapping[str, int]:
+        pairs = zip(self.labels, counts, strict=True)
         return {maker: count for maker, count in pairs if count}
 
 

@@ -7,7 +7,9 @@ Here the layer starts from He's initialisation and every layer that reads it has
 it: the columns move at the first step, the layer at the second.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, final
 
 from evonas.genome import Edit, Genome, LayerGraph, Node
@@ -23,7 +25,7 @@ from evonas.morph.insertion import (
 )
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import instances, made_by, prefix
-from evonas.morph.spread import changes
+from evonas.morph.spread import Change, changes
 from evonas.morph.transfer import Growth, transferred
 from evonas.morph.widths import first_applicable
 from evonas.seeds import Rng
@@ -54,13 +56,13 @@ class InsertDense(Mutation):
         """Draw a place, a width and a kernel."""
         targets = places(genome, self._fits)
         drawn = (targets[number] for number in rng.permutation(len(targets)))
-        return first_applicable(self, genome, (self._drawn(genome, t, rng) for t in drawn))
+        edits = (self._drawn(genome, target, rng) for target in drawn)
+        return first_applicable(partial(_read_wider, genome), edits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome with the new layer, in every mirrored block."""
-        _, graph, layer = graph_of(genome, edit.targets[0])
+        _read_wider(genome, edit)
         channels: int = edit.args["channels"]
-        changes(graph, {}, dict.fromkeys(instances(graph, layer), channels))  # can all readers?
 
         def joined(graph: LayerGraph, after: Node) -> list[Node]:
             op, params = weighted(graph.shapes[after.id], edit.args.get("kernel", ()))
@@ -73,9 +75,8 @@ class InsertDense(Mutation):
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
         """Put columns of zeros into the readers; draw the new layer's weights."""
-        name, graph, layer = graph_of(before, edit.targets[0])
-        channels: int = edit.args["channels"]
-        moved = changes(graph, {}, dict.fromkeys(instances(graph, layer), channels))
+        name, graph, _ = graph_of(before, edit.targets[0])
+        moved = _read_wider(before, edit)
         wider = transferred(state, graph, prefix(before, name), moved, Growth(rng=rng))
         return carried(before, after, wider, rng)
 
@@ -94,3 +95,14 @@ class InsertDense(Mutation):
         size = int(rng.choice([k for k in self.kernels if k // 2 < min(shape[1:])] or [1]))
         kernel = [size, size]
         return genome.edit("insert-dense", target, kind=kind, channels=channels, kernel=kernel)
+
+
+def _read_wider(genome: Genome, edit: Edit) -> Mapping[str, Change]:
+    """Return what becomes of all who read the place, where new channels come in front.
+
+    Raises:
+        EditError: if one of them cannot read more.
+    """
+    _, graph, layer = graph_of(genome, edit.targets[0])
+    channels: int = edit.args["channels"]
+    return changes(graph, {}, dict.fromkeys(instances(graph, layer), channels))

@@ -21,6 +21,7 @@ from evonas.seeds import Rng
 from evonas.state import State
 
 _AXES = ([1, 1], [1, 0], [0, 1])
+_KERNELED = frozenset({"conv", "depthwise"})
 
 
 @final
@@ -43,10 +44,10 @@ class GrowKernel(Mutation):
         """Draw a layer and the axes on which its kernel grows."""
         options: dict[tuple[str, int], None] = {}
         for name, graph in genome.architecture.items():
-            for node in graph.nodes:
-                where = site(graph, node)
+            for where in dict.fromkeys(site(graph, n) for n in graph.nodes if n.op in _KERNELED):
+                twins = [graph[twin] for twin in instances(graph, where)]
                 for choice, axes in enumerate(_AXES):
-                    if all(self._fits(graph, graph[i], axes) for i in instances(graph, where)):
+                    if all(self._fits(graph, twin, axes) for twin in twins):
                         options[f"{name}/{where}", choice] = None
         found = drawn(list(options), rng)
         return found and genome.edit("grow-kernel", found[0], axes=list(_AXES[found[1]]))
@@ -81,7 +82,7 @@ class GrowKernel(Mutation):
 
 
 def _can_grow(node: Node, axes: list[int]) -> bool:
-    if node.frozen or node.op not in {"conv", "depthwise"}:
+    if node.frozen or node.op not in _KERNELED:
         return False
     return all(
         not grows or k % 2 == 1 for grows, k in zip(axes, node.params["kernel"], strict=True)

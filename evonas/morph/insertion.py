@@ -26,11 +26,10 @@ def places(genome: Genome, fits: Callable[[LayerGraph, Node], bool]) -> list[str
     """
     found: dict[str, None] = {}
     for name, graph in genome.architecture.items():
-        for node in graph.nodes:
-            if node.op in _AFTER and not _enclosed(graph, node):
-                where = site(graph, node)
-                if all(fits(graph, graph[place]) for place in instances(graph, where)):
-                    found[f"{name}/{where}"] = None
+        open_nodes = [n for n in graph.nodes if n.op in _AFTER and not _enclosed(graph, n)]
+        for where in dict.fromkeys(site(graph, node) for node in open_nodes):
+            if all(fits(graph, graph[place]) for place in instances(graph, where)):
+                found[f"{name}/{where}"] = None
     return list(found)
 
 
@@ -100,10 +99,12 @@ def inserted(
         EditError: if the target is not there or the new layers do not fit.
     """
     name, graph, where = graph_of(genome, edit.targets[0])
+    changed: dict[str, Node] = {}
     for node_id in instances(graph, where):
         new = tuple(make(graph, graph[node_id]))
-        readers = [graph[reader] for reader in graph.consumers[node_id]]
-        graph = graph.with_nodes([*new, *rewired(readers, node_id, new[-1].id)])
+        readers = [changed.get(reader, graph[reader]) for reader in graph.consumers[node_id]]
+        changed |= {node.id: node for node in (*new, *rewired(readers, node_id, new[-1].id))}
+    graph = graph.with_nodes(changed.values())
     graph.validate()
     return genome.with_graph(name, graph).with_edit(edit)
 

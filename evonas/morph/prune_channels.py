@@ -19,7 +19,7 @@ from evonas.morph.mutation import Mutation
 from evonas.morph.naming import prefix
 from evonas.morph.spread import Shares, changes, resized
 from evonas.morph.transfer import Growth, transferred
-from evonas.morph.widths import Choice, first_applicable, resizable
+from evonas.morph.widths import Choice, Widths, first_applicable
 from evonas.seeds import Rng
 from evonas.state import State
 
@@ -44,7 +44,8 @@ class PruneChannels(Mutation):
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw a group of channels and a ratio."""
-        groups = [group for group in resizable(genome) if group[2] > self.least]
+        widths = Widths.of(genome)
+        groups = [group for group in widths.resizable if group[2] > self.least]
         drawn = ((*groups[k], float(rng.choice(self.ratios))) for k in rng.permutation(len(groups)))
         edits = (
             genome.edit(
@@ -55,7 +56,7 @@ class PruneChannels(Mutation):
             )
             for target, part, size, ratio in drawn
         )
-        return first_applicable(self, genome, edits)
+        return first_applicable(lambda edit: widths.added(edit, -edit.args["channels"]), edits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome with `channels` fewer in the group."""

@@ -6,6 +6,7 @@ child does not compute what its parent did; training repairs it, after batch nor
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, final
 
 from evonas.errors import EditError
@@ -38,7 +39,7 @@ class RemoveLayer(Mutation):
         targets = _targets(genome, WEIGHTED | {"lerp", "se"})
         edits = [genome.edit("remove-layer", target) for target, _, _ in targets]
         order = rng.permutation(len(edits))
-        return first_applicable(self, genome, (edits[number] for number in order))
+        return first_applicable(partial(self.apply, genome), (edits[number] for number in order))
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome without the layer, in every mirrored block."""
@@ -73,7 +74,7 @@ class RemoveSkip(Mutation):
             if {*ops[:port], *ops[port + 1 :]} != {"scale"}
         ]
         order = rng.permutation(len(edits))
-        return first_applicable(self, genome, (edits[number] for number in order))
+        return first_applicable(partial(self.apply, genome), (edits[number] for number in order))
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome without the summand, in every mirrored block."""

@@ -78,7 +78,7 @@ class Spread:
             self.width,
         )
 
-    @property
+    @cached_property
     def is_identity(self) -> bool:
         """Whether nothing changes."""
         return np.array_equal(self.index, np.arange(self.width)) and not self.rank.any()
@@ -118,8 +118,7 @@ def resized(channels: Channels, shares: Mapping[int, Sequence[float]]) -> Mappin
         counts[label] = len(parts)
         table[label, : len(parts)] = parts
     found: dict[str, Spread] = {}
-    for maker in channels.makers:
-        labels = channels.labels[maker]
+    for maker, labels in channels.labels.items():
         index = np.repeat(np.arange(len(labels)), counts[labels])
         starts = np.cumsum(counts[labels]) - counts[labels]
         rank = np.arange(len(index)) - starts[index]

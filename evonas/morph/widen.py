@@ -19,7 +19,7 @@ from evonas.morph.mutation import Mutation
 from evonas.morph.naming import prefix
 from evonas.morph.spread import changes, resized
 from evonas.morph.transfer import Growth, transferred
-from evonas.morph.widths import Choice, first_applicable, resizable
+from evonas.morph.widths import Choice, Widths, first_applicable
 from evonas.seeds import Rng
 from evonas.state import State
 
@@ -44,11 +44,12 @@ class Widen(Mutation):
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw a group of channels and a ratio."""
+        widths = Widths.of(genome)
         edits = (
             genome.edit("widen", target, part=part, channels=max(2, 2 * round(ratio * size / 2)))
-            for target, part, size, ratio in _draws(genome, self.ratios, self.max_width, rng)
+            for target, part, size, ratio in _draws(widths, self.ratios, self.max_width, rng)
         )
-        return first_applicable(self, genome, edits)
+        return first_applicable(lambda edit: widths.added(edit, edit.args["channels"]), edits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome with `channels` more in the group; an even number."""
@@ -90,14 +91,15 @@ class WidenCopies(Mutation):
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw a group of channels and a ratio."""
+        widths = Widths.of(genome)
         how = {"share": self.share, "noise": self.noise}
         edits = (
             genome.edit(
                 "widen-copies", target, part=part, channels=max(1, round(ratio * size)), **how
             )
-            for target, part, size, ratio in _draws(genome, self.ratios, self.max_width, rng)
+            for target, part, size, ratio in _draws(widths, self.ratios, self.max_width, rng)
         )
-        return first_applicable(self, genome, edits)
+        return first_applicable(lambda edit: widths.added(edit, edit.args["channels"]), edits)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome with `channels` more in the group."""
@@ -117,10 +119,10 @@ class WidenCopies(Mutation):
 
 
 def _draws(
-    genome: Genome, ratios: tuple[float, ...], max_width: int, rng: Rng
+    widths: Widths, ratios: tuple[float, ...], max_width: int, rng: Rng
 ) -> Iterator[tuple[str, int, int, float]]:
     """Yield the resizable groups (target, part, size) in random order, each with a ratio."""
-    groups = resizable(genome)
+    groups = widths.resizable
     for number in rng.permutation(len(groups)):
         ratio = float(rng.choice(ratios))
         if round(groups[number][2] * (1.0 + ratio)) <= max_width:

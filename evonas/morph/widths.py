@@ -1,7 +1,7 @@
 """Edits that change widths: which groups of channels they name, and the graph they lead to."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -9,7 +9,6 @@ from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph
 from evonas.morph.channels import Channels, Group
 from evonas.morph.insertion import graph_of
-from evonas.morph.mutation import Mutation
 from evonas.morph.naming import instances, site
 
 
@@ -37,8 +36,12 @@ class Choice:
         Raises:
             EditError: if there is no such layer or part, or a mirrored one cannot change.
         """
+        return cls.among(Channels.of(graph_of(genome, edit.targets[0])[1]), genome, edit)
+
+    @classmethod
+    def among(cls, channels: Channels, genome: Genome, edit: Edit) -> "Choice":
+        """Find the same in a graph whose channel classes are known."""
         name, graph, layer = graph_of(genome, edit.targets[0])
-        channels = Channels.of(graph)
         return cls(name, graph, channels, tuple(_mirrored(graph, channels, layer, edit)))
 
     @property
@@ -46,8 +49,8 @@ class Choice:
         """How many classes each of the groups has, at least."""
         return min(len(group.classes) for group in self.groups)
 
-    def resized(self, change: int) -> LayerGraph:
-        """Return the graph in which each group has `change` more classes.
+    def added(self, change: int) -> Mapping[str, int]:
+        """Return how many channels every layer gets if each group gets `change` classes.
 
         Raises:
             EditError: if nothing would be left, or mirrored blocks would differ.
@@ -61,33 +64,66 @@ class Choice:
             for twin in instances(self.graph, site(self.graph, self.graph[maker])):
                 if wider[twin] != wider[maker]:
                     raise EditError(f"layers {maker!r} and {twin!r} are mirrored and would differ")
-        nodes = [self.graph[maker] for maker in wider]
+        return wider
+
+    def resized(self, change: int) -> LayerGraph:
+        """Return the graph in which each group has `change` more classes.
+
+        Raises:
+            EditError: if `added` does.
+        """
+        nodes = [(self.graph[maker], count) for maker, count in self.added(change).items()]
         graph = self.graph.with_nodes(
-            replace(node, params={**node.params, "out": node.params["out"] + wider[node.id]})
-            for node in nodes
+            replace(node, params={**node.params, "out": node.params["out"] + count})
+            for node, count in nodes
         )
         graph.validate()
         return graph
 
 
-def resizable(genome: Genome) -> Sequence[tuple[str, int, int]]:
-    """Return every target whose width may change, with its part and its number of classes."""
-    found: dict[tuple[str, int], int] = {}
-    for name, graph in genome.architecture.items():
-        channels = Channels.of(graph)
-        for group in channels.groups:
-            maker = next(iter(group.makers))
-            target = f"{name}/{site(graph, graph[maker])}"
-            part = channels.parts(maker).index(group)
-            found.setdefault((target, part), len(group.classes))
-    return [(target, part, size) for (target, part), size in found.items()]
+@final
+@dataclass(frozen=True, eq=False)
+class Widths:
+    """The channel classes of a genome, found once for all the edits that a mutation tries."""
+
+    genome: Genome
+    channels: Mapping[str, Channels]
+
+    @classmethod
+    def of(cls, genome: Genome) -> "Widths":
+        """Find the classes of all its graphs."""
+        return cls(
+            genome, {name: Channels.of(graph) for name, graph in genome.architecture.items()}
+        )
+
+    @property
+    def resizable(self) -> Sequence[tuple[str, int, int]]:
+        """Every target whose width may change, with its part and its number of classes."""
+        found: dict[tuple[str, int], int] = {}
+        for name, channels in self.channels.items():
+            graph = self.genome.architecture[name]
+            for group in channels.groups:
+                maker = next(iter(group.makers))
+                target = f"{name}/{site(graph, graph[maker])}"
+                part = channels.parts(maker).index(group)
+                found.setdefault((target, part), len(group.classes))
+        return [(target, part, size) for (target, part), size in found.items()]
+
+    def added(self, edit: Edit, change: int) -> Mapping[str, int]:
+        """Return how many channels every layer gets from an edit.
+
+        Raises:
+            EditError: if the edit does not apply.
+        """
+        name, _, _ = graph_of(self.genome, edit.targets[0])
+        return Choice.among(self.channels[name], self.genome, edit).added(change)
 
 
-def first_applicable(mutation: Mutation, genome: Genome, edits: Iterable[Edit]) -> Edit | None:
-    """Return the first of some edits that applies to a genome."""
+def first_applicable(applied: Callable[[Edit], object], edits: Iterable[Edit]) -> Edit | None:
+    """Return the first of some edits that can be applied: that raises no `EditError`."""
     for edit in edits:
         try:
-            mutation.apply(genome, edit)
+            applied(edit)
         except EditError:
             continue
         return edit
