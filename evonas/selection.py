@@ -6,6 +6,7 @@ distance). All losses are made small; `Objective.loss` turns metrics into losses
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar, final
 
 import moocore
@@ -49,6 +50,8 @@ def ranks(points: Points) -> list[int]:
 
 def crowding(points: Points) -> list[float]:
     """Return every point's crowding distance among `points`, infinite at the edges."""
+    if len(points) <= 2:
+        return [inf] * len(points)
     crowd = [_Crowded(_Losses(point)) for point in points]
     emo.assignCrowdingDist(crowd)
     return [one.fitness.crowding_dist for one in crowd]

@@ -6,6 +6,7 @@ follow. Editing returns a new graph that shares every untouched node.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -94,6 +95,11 @@ class LayerGraph:
     def by_id(self) -> Mapping[str, Node]:
         """Every node by its id."""
         return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def num_of(self) -> Mapping[str, int]:
+        """How many layers there are of every operation, by its name; 0 for one that is not used."""
+        return Counter(node.op for node in self.nodes)
 
     @cached_property
     def consumers(self) -> Mapping[str, tuple[str, ...]]:

@@ -36,7 +36,7 @@ def places(genome: Genome, fits: Callable[[LayerGraph, Node], bool]) -> list[str
 def has_room(graph: LayerGraph, node: Node, added: int, max_layers: int) -> bool:
     """Whether the graph may get `added` weighted layers at this node and at its mirror images."""
     copies = len(graph.mirrors) if node.block in graph.mirrors else 1
-    return sum(n.op in WEIGHTED for n in graph.nodes) + added * copies <= max_layers
+    return sum(graph.num_of[op] for op in WEIGHTED) + added * copies <= max_layers
 
 
 def drawn(options: Sequence[T], rng: Rng) -> T | None:
