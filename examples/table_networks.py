@@ -18,7 +18,7 @@ from evonas.networks import Signature, Signatures
 from evonas.seeds import Rng
 from evonas.space import SearchSpace
 from evonas.state import State
-from examples.bottleneck import InsertBottleneck
+from examples.residual_bottleneck import InsertBottleneck
 
 
 @final

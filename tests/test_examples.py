@@ -13,9 +13,14 @@ from evonas.testing import check_plugin
 PLUGINS = [
     "examples.table_regression:TableRegression",
     "examples.table_networks:TableNetworks",
-    "examples.bottleneck:InsertBottleneck",
+    "examples.residual_bottleneck:InsertBottleneck",
 ]
-FILES = ["table_regression.py", "bottleneck.py", "table_networks.py", "table_regression.toml"]
+FILES = [
+    "table_regression.py",
+    "residual_bottleneck.py",
+    "table_networks.py",
+    "table_regression.toml",
+]
 
 pytestmark = pytest.mark.usefixtures("examples", "workplace")
 

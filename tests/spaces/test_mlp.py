@@ -71,7 +71,7 @@ def test_the_knobs_describe_perceptrons():
 
 
 def test_a_mutation_of_ones_own_is_known_by_the_operator_in_its_edits():
-    space = Mlp(operators=("bottleneck:InsertBottleneck",))
+    space = Mlp(operators=("residual_bottleneck:InsertBottleneck",))
     assert set(space.mutations()) == {"insert-bottleneck"}
     genome = space.seed(TABLE)
     edit = space.mutations()["insert-bottleneck"].propose(genome, stream(0))

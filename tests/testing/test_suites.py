@@ -40,7 +40,7 @@ def keeps(plugin: type[Any], claim: str) -> bool:
 
 
 def bottleneck() -> type[Any]:
-    from examples.bottleneck import InsertBottleneck  # noqa: PLC0415 - the fixture finds it
+    from examples.residual_bottleneck import InsertBottleneck  # noqa: PLC0415 - the fixture finds it
 
     return InsertBottleneck
 
