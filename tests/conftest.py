@@ -1,6 +1,7 @@
 """What every test needs: one thread, no telemetry, no display, the examples on the path."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ ROOT = Path(__file__).parents[1]
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MPLBACKEND", "Agg")
 torch.set_num_threads(1)
+
+# A shell starts what runs in its background deaf to interrupts, which tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
