@@ -10,6 +10,7 @@ from evonas.candidate import Evaluator
 from evonas.config import Run
 from evonas.errors import EvonasError
 from evonas.executors.executor import Job
+from evonas.executors.guard import outcome_of
 from evonas.history import Evaluation, History
 
 
@@ -70,7 +71,7 @@ def replay(  # noqa: PLR0913, PLR0917 - a run, which of it, and where to
             for parent in birth.parents
             if made[parent].weights
         ]
-        outcome = evaluate(Job(ancestor, birth, parents), lambda _: None)
+        outcome = outcome_of(evaluate, Job(ancestor, birth, parents), lambda _: None)
         if not isinstance(outcome, Evaluation):
             raise EvonasError(f"ancestor {ancestor} failed ({outcome.kind}): {outcome.message}")
         made[ancestor] = outcome

@@ -68,11 +68,11 @@ def _docstring(
         for node in graph.nodes
         if node.op == "input"
     ]
-    picked = "model.load()" if len(classes) == 1 else f"model.load()[{first!r}]"
+    picked = "load()" if len(classes) == 1 else f"load()[{first!r}]"
     use = [
         "Needs only torch. The weights are in the file of the same name that ends in .pt:",
         "",
-        "    import model",
+        "    from <this file> import load",
         "",
         f"    network = {picked}",
         f"    outputs = network({', '.join(batches)})",
