@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 class TrainOn(Controller):
     """Train the seed on and on: every birth continues the one before."""
 
-    source: ClassVar[str] = "the control of section 3.4: just train longer"
+    source: ClassVar[str] = "the control that every search must beat: just train longer"
 
     def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:
         """Return a clone of the last individual with a seed of its own."""
