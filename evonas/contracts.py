@@ -1,4 +1,4 @@
-"""The six kinds of plug-ins, by the name that a user gives a kind."""
+"""The seven kinds of plug-ins, by the name that a user gives a kind."""
 
 import inspect
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 from evonas.controllers.controller import Controller
 from evonas.executors.executor import Executor
 from evonas.morph.mutation import Mutation
+from evonas.preset import Preset
 from evonas.space import SearchSpace
 from evonas.tracking.tracker import Tracker
 from evonas.trainer import Trainer
@@ -15,6 +16,7 @@ CONTRACTS: Mapping[str, type[Any]] = {
     "spaces": SearchSpace,
     "trainers": Trainer,
     "mutations": Mutation,
+    "presets": Preset,
     "controllers": Controller,
     "executors": Executor,
     "trackers": Tracker,

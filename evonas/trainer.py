@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from evonas.networks import Signatures
+from evonas.pruning_plan import PruningPlan
 from evonas.state import State
 
 
@@ -38,6 +39,7 @@ class Context:
         inherited: The state the model starts from (already loaded into it), so that the optimizer
             can start from the inherited slots; None for a model with fresh weights.
         report: To be called with validation metrics as training goes on.
+        pruning: What to prune in this training, if anything; only trainers that prune get one.
     """
 
     device: torch.device
@@ -46,6 +48,7 @@ class Context:
     prepared: Mapping[str, Tensor]
     inherited: State | None
     report: Report
+    pruning: PruningPlan | None = None
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the precision context for forward passes."""
@@ -61,7 +64,8 @@ class Trained:
     Attributes:
         metrics: Measured on the validation data; plain floats, by the names of `Trainer.metrics`.
         samples: Number of training samples (or environment steps) seen.
-        state: The model and optimizer after training; None if the candidate has no weights.
+        state: The model and optimizer after training; None if the candidate has no weights. With
+            `Context.pruning`, metrics and state are those of the rebuilt network.
         stopped: Whether `Stopped` ended the training early.
     """
 
@@ -82,6 +86,7 @@ class Trainer(ABC):
         accepts: What a candidate must be: `nn.Module` or a protocol of `evonas.networks`.
         metrics: The names that `train` reports, each with "min" or "max".
         fixed: Fields that `prepare` alone reads: the same for all candidates, so never genes.
+        prunes: Whether it does what `Context.pruning` asks for.
     """
 
     group: ClassVar[str] = "evonas.trainers"
@@ -89,6 +94,7 @@ class Trainer(ABC):
     accepts: ClassVar[type]
     metrics: ClassVar[Mapping[str, str]]
     fixed: ClassVar[frozenset[str]] = frozenset()
+    prunes: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, seed: int) -> Mapping[str, Tensor]:

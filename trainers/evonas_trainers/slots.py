@@ -2,7 +2,8 @@
 
 A slot is configuration: a final frozen dataclass whose fields may be genes. Once a search its
 `prepare` may add tensors to the data; for every candidate its `start` returns what acts in that
-training and may keep state. The loop calls them in this order:
+training and may keep state. What is pruned, and by which rule, is said by the candidate's genes and
+not by the trainer's fields. The loop calls them in this order:
 
     distiller = distillation.start(...); pruner = pruning.start(...); course = curriculum.start(...)
     the optimizer is made for the model and for both `companion` modules
@@ -11,7 +12,7 @@ training and may keep state. The loop calls them in this order:
             pruner.before_step(...); the optimizer's step; pruner.after_step(...)
         the model is judged and reported as it is
     distiller.finish(); pruner.finish(...); its state is kept
-        (with a pruner, the model is judged once more)
+        (with a pruner, the rebuilt model is judged, and its state kept)
 
 Where a slot is empty, the loop does without.
 """
@@ -24,6 +25,8 @@ from typing import ClassVar, Protocol, final
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from evonas.pruning_plan import PruningPlan
 
 Criterion = Callable[[Tensor], Tensor]
 """Maps outputs (batch, classes) for the batch at hand to the loss."""
@@ -140,14 +143,17 @@ class Pruner(ABC):
 
     @abstractmethod
     def finish(self, optimizer: Optimizer) -> None:
-        """Leave the model as it is to be judged and shipped; called once, as of the distiller."""
+        """Prune for good, to exactly what the plan keeps; called once, as of the distiller.
+
+        Everything that belongs to a pruned channel is zero then: the rows that make it, its batch
+        norm's scale and shift, the columns that read it. So the rebuilt network computes the same.
+        """
 
 
 class Pruning(ABC):
-    """A way to make parts of the model superfluous. Implementations are final, frozen dataclasses.
+    """What becomes of pruned weights in training: the `rule` of a schedule.
 
-    It leaves what it prunes at zero, so that removing it computes the same function; removing it
-    is an edit of the genome and not the trainer's work.
+    Implementations are final, frozen dataclasses; their fields are what a schedule's rule may say.
 
     Attributes:
         paper: Title, authors, year, link.
@@ -157,8 +163,12 @@ class Pruning(ABC):
     paper: ClassVar[str]
 
     @abstractmethod
-    def start(self, model: nn.Module, generator: torch.Generator) -> Pruner:
-        """Begin a training of `model`, already on its device with its inherited weights."""
+    def start(self, model: nn.Module, plan: PruningPlan, generator: torch.Generator) -> Pruner:
+        """Begin a training of `model`, already on its device with its inherited weights.
+
+        Raises:
+            ConfigError: if the rule cannot follow the plan's schedule.
+        """
 
 
 class Course(ABC):
