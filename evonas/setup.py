@@ -96,7 +96,7 @@ def prepare(run: Run, folder: Path) -> Setup:
     _check_genes(run.genes, values)
     _check_model(fresh_model(run.space, seed, run.seed), signatures, run.trainer)
     sizes = static_sizes(run.space, seed, signatures)
-    if broken := over_limits(sizes, tuple(run.limits)):
+    if run.pruning is None and (broken := over_limits(sizes, tuple(run.limits))):
         raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
     mutations = dict(run.space.mutations())
     if run.genes:
