@@ -39,7 +39,9 @@ def pruning_options(
         ConfigError: if the seed cannot be pruned as the table asks.
     """
     target = pruning.wanted(run.limits, sizes)
-    residuals = sorted({one.residual for one in pruning.schedules})
+    every: tuple[Residual, ...] = ("inner", "coupled")
+    used = {one.residual for one in pruning.schedules}
+    residuals = [residual for residual in every if residual in used]
     if not pruning.removes_weights:
         for residual in residuals:
             _check(Prunable.of(seed, residual), target, pruning.least_ratio)
@@ -98,9 +100,7 @@ def _norms(
     }
 
 
-def _group_norms(
-    choice: Choice, seed: Genome, tensors: Mapping[str, Tensor]
-) -> tuple[float, ...]:
+def _group_norms(choice: Choice, seed: Genome, tensors: Mapping[str, Tensor]) -> tuple[float, ...]:
     """Return a group's norms, weakest first: the mean over mirrored blocks, rank by rank."""
     start = prefix(seed, choice.name)
     blocks = [np.sort(_summed(choice, group, start, tensors)) for group in choice.groups]

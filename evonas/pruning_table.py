@@ -48,9 +48,12 @@ class Pruning:
     def __post_init__(self) -> None:
         schedules = self.schedules
         if self.removes_weights and self.ratios == "affine":
-            raise ConfigError('ratios = "affine" ranks filters; leave out presets of single weights')
-        if self.removes_weights and "macs" in self.target:
-            raise ConfigError("single weights leave the MACs as they are; give pruned_ratio")
+            raise ConfigError(
+                'ratios = "affine" ranks filters; leave out presets of single weights'
+            )
+        if self.removes_weights and self.target:
+            measure = "MACs" if "macs" in self.target else "parameters"
+            raise ConfigError(f"single weights leave the {measure} as they are; give pruned_ratio")
         if self.target and self.pruned_ratio:
             raise ConfigError("a target says how much is pruned; give it or pruned_ratio, not both")
         _ = _target(self.target)
