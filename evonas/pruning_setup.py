@@ -41,7 +41,7 @@ def pruning_options(
     target = pruning.wanted(run.limits, sizes)
     every: tuple[Residual, ...] = ("inner", "coupled")
     used = {one.residual for one in pruning.schedules}
-    residuals = [residual for residual in every if residual in used]
+    residuals: list[Residual] = [residual for residual in every if residual in used]
     if not pruning.removes_weights:
         for residual in residuals:
             _check(Prunable.of(seed, residual), target, pruning.least_ratio)
