@@ -15,9 +15,7 @@ from evonas.genome.pruning import Kept
 from evonas.genome.schedule import Residual
 from evonas.morph.channels import Group
 from evonas.morph.keep import Prunable
-from evonas.morph.mutation import Mutation
 from evonas.morph.naming import prefix
-from evonas.morph.prune_genes import mutations_for
 from evonas.morph.prune_options import PruningOptions, Target
 from evonas.morph.repair import repaired
 from evonas.morph.widths import Choice
@@ -47,12 +45,6 @@ def pruning_options(
             _check(Prunable.of(seed, residual), target, pruning.least_ratio)
     norms = _norms(run, seed, residuals) if pruning.ratios == "affine" else {}
     return pruning.options(target, norms)
-
-
-def gene_mutations(pruning: Pruning, options: PruningOptions) -> Mapping[str, Mutation]:
-    """Return the mutations of pruning genes that the table chooses."""
-    mutations = mutations_for(options)
-    return {name: mutations[name] for name in pruning.operators or mutations}
 
 
 def _check(prunable: Prunable, target: Target | None, least_ratio: float) -> None:

@@ -23,7 +23,7 @@ from evonas.genome.settings import holds
 from evonas.history import over_limits
 from evonas.morph.settings import Settings
 from evonas.networks import Signatures, named
-from evonas.pruning_setup import gene_mutations, pruning_options
+from evonas.pruning_setup import pruning_options
 from evonas.space import SearchSpace
 from evonas.store import Store, load_prepared, read_journal, store_prepared, write_config
 from evonas.tracking.tracker import SearchInfo
@@ -106,7 +106,7 @@ def prepare(run: Run, folder: Path) -> Setup:
     options = None
     if run.pruning is not None:
         options = pruning_options(run, run.pruning, seed, sizes)
-        mutations |= gene_mutations(run.pruning, options)
+        mutations |= run.pruning.mutations(options)
     question = Question(run.space, mutations, run.objectives, run.seed, options)
     return Setup(question, signatures, seed)
 

@@ -18,7 +18,7 @@ from evonas.genome import Birth, Edit, canonical
 from evonas.genome.pruning import PruningGenes
 from evonas.history import Cost, Evaluation, History, Individual, Objective
 from evonas.morph.compact import COMPACT, closed, opened, pending
-from evonas.morph.prune_genes import mutations_for
+from evonas.morph.prune_operators import mutations_for
 from evonas.morph.prune_options import PruningOptions, Target
 from evonas.networks import Signature
 from evonas_spaces.mlp import Mlp
