@@ -18,6 +18,7 @@ ALWAYS: Mapping[str, Mutation] = {
     for mutation in (
         Compact(),
         Settings(),
+        Compact(),
         Prune(),
         PruneAffine(),
         PruneCurves(),
