@@ -193,7 +193,7 @@ def _architecture(best: Individual) -> Markup:
         tag("figure", tag("figcaption", name), Markup(drawing.svg(graph)))
         for name, graph in genome.architecture.items()
     ]
-    edits = [tag("li", edit_name(edit)) for edit in genome.edits]
+    edits = [tag("li", edit_name(edit, genome)) for edit in genome.edits]
     steps_taken = tag("div", tag("h3", "Edits from the seed on"), tag("ol", *edits))
     return tag(
         "div",

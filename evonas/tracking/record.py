@@ -86,7 +86,9 @@ def flat(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _tags(one: Individual, parent: Genome | None, line: Cost) -> dict[str, str]:
     birth, outcome = one.birth, one.outcome
-    edits = [lineage.edit_name(edit) for edit in lineage.added_edits(birth.genome, parent)]
+    edits = [
+        lineage.edit_name(edit, birth.genome) for edit in lineage.added_edits(birth.genome, parent)
+    ]
     tags = {
         "number": str(one.number),
         "operator": birth.operator,
