@@ -15,7 +15,7 @@ from typing import Any
 import networkx as nx
 
 from evonas.genome import CONTROL, FINAL, Edit, Genome, canonical
-from evonas.genome.pruned import GENES, Pruned, told
+from evonas.genome.past_pruning import GENES, PastPruning, told
 from evonas.history import Cost, Evaluation, Individual, Objective
 
 WEIGHTS = "weights"
@@ -129,7 +129,7 @@ def edit_name(edit: Edit, genome: Genome) -> str:
 def _facts(one: Individual, added: Sequence[Edit], line: Cost) -> dict[str, Any]:
     outcome, genome = one.outcome, one.birth.genome
     evaluated = isinstance(outcome, Evaluation)
-    pruned = Pruned.of(genome) if any(GENES in edit.targets for edit in added) else None
+    pruned = PastPruning.of(genome) if any(GENES in edit.targets for edit in added) else None
     return {
         "operator": one.birth.operator,
         "key": genome.key,

@@ -17,7 +17,7 @@ GENES = f"{PRUNING}/genes"
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Pruned:
+class PastPruning:
     """The last pruning on a genome's record.
 
     Attributes:
@@ -34,7 +34,7 @@ class Pruned:
     size: int
 
     @classmethod
-    def of(cls, genome: Genome) -> "Pruned | None":
+    def of(cls, genome: Genome) -> "PastPruning | None":
         """Read the last pruning of a genome, if there was one."""
         edits = [edit for edit in genome.edits if GENES in edit.targets]
         made = [at for at, edit in enumerate(edits) if "genes" in edit.args]

@@ -7,7 +7,7 @@ from histories import seed_genome, widened
 from pruned_histories import GHFP, GROUP, SET, SFP, pruned, with_genes
 
 from evonas.genome import Genome, LayerGraph
-from evonas.genome.pruned import GENES, Pruned, told
+from evonas.genome.past_pruning import GENES, PastPruning, told
 from evonas.genome.pruning import Kept, PruningGenes
 from evonas.genome.schedule import Schedule
 
@@ -26,18 +26,18 @@ SEED = seed_genome()
     ],
 )
 def test_the_last_pruning_is_told_with_what_it_took(genome: Genome, text: str) -> None:
-    found = Pruned.of(genome)
+    found = PastPruning.of(genome)
     assert found is not None
     assert found.text == text
 
 
 def test_a_genome_that_was_never_pruned_says_so() -> None:
-    assert Pruned.of(widened(SEED)) is None
+    assert PastPruning.of(widened(SEED)) is None
 
 
 @pytest.mark.parametrize("genome", [pruned(SEED, SFP, 5), with_genes(SEED, SFP, 5)])
 def test_what_a_group_keeps_is_known_before_and_after_it_is_removed(genome: Genome) -> None:
-    found = Pruned.of(genome)
+    found = PastPruning.of(genome)
     assert found is not None
     assert found.kept == {GROUP: Kept(5, 8)}
 
