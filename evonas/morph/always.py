@@ -5,6 +5,7 @@ To replay an edit takes no options, and so these are the operators with their de
 
 from collections.abc import Mapping
 
+from evonas.morph.compact import Compact
 from evonas.morph.mutation import Mutation
 from evonas.morph.prune_affine import PruneAffine
 from evonas.morph.prune_counts import PruneJitter, PruneScale, PruneTransfer
@@ -15,7 +16,9 @@ from evonas.morph.settings import Settings
 ALWAYS: Mapping[str, Mutation] = {
     mutation.operator: mutation
     for mutation in (
+        Compact(),
         Settings(),
+        Compact(),
         Prune(),
         PruneAffine(),
         PruneCurves(),
