@@ -15,6 +15,7 @@ from evonas.executors.executor import Executor
 from evonas.genome.settings import gene_from_table
 from evonas.history import Limit, Objective
 from evonas.measure import MEASURES
+from evonas.morph.prune_options import PruningOptions
 from evonas.space import SearchSpace
 from evonas.store import Durability
 from evonas.tracking.tracker import Tracker
@@ -83,6 +84,7 @@ class Run:
         objectives: What to improve.
         limits: Upper bounds on what is known before training.
         genes: Trainer fields that evolve, by dotted path.
+        pruning: What pruning genes may become; None where nothing is pruned.
         inherit: Whether children start from their parents' weights (otherwise from scratch).
         precision: Of forward passes: auto, float32 or bfloat16.
         deadline: Seconds a candidate may take.
@@ -116,6 +118,7 @@ class Run:
     max_failures: int
     durability: Durability
     config: Table
+    pruning: PruningOptions | None = None
 
 
 @final

@@ -14,12 +14,13 @@ from optuna.distributions import BaseDistribution
 from torch import nn
 
 from evonas import measure, plugins
-from evonas.candidate import fresh_model, over_limits, trained_model
+from evonas.candidate import fresh_model, trained_model
 from evonas.config import Run, question as question_of
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.settings import holds
+from evonas.history import over_limits
 from evonas.morph.settings import Settings
 from evonas.networks import Signatures, named
 from evonas.space import SearchSpace
@@ -94,8 +95,8 @@ def prepare(run: Run, folder: Path) -> Setup:
     seed = run.space.seed(signatures).with_settings(values)
     _check_genes(run.genes, values)
     _check_model(fresh_model(run.space, seed, run.seed), signatures, run.trainer)
-    sizes = static_sizes(run.space, seed, signatures)
-    if broken := over_limits(sizes, tuple(run.limits)):
+    broken = over_limits(static_sizes(run.space, seed, signatures), run.limits)
+    if broken and run.pruning is None:
         raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
     mutations = dict(run.space.mutations())
     if run.genes:

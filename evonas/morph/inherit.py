@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from evonas import seeds
 from evonas.errors import EditError, unknown
 from evonas.genome import Genome
+from evonas.morph.compact import COMPACT, Compact
 from evonas.morph.donate import with_donations
 from evonas.morph.mutation import Mutation
 from evonas.morph.settings import SETTINGS, Settings
@@ -32,7 +33,7 @@ def inherit(
     Raises:
         EditError: if the child does not stem from the first parent.
     """
-    mutations = {SETTINGS: Settings(), **mutations}
+    mutations = {SETTINGS: Settings(), COMPACT: Compact(), **mutations}
     genome, state = parents[0]
     start = len(genome.edits)
     if child.edits[:start] != genome.edits:
