@@ -98,6 +98,22 @@ class Channels:
         """Return the groups that a layer's channels belong to, in the order of its channels."""
         return self._parts.get(maker, ())
 
+    def through(self, graph: LayerGraph) -> Mapping[str, Indices]:
+        """Return for every layer the class of each channel it puts out; -1 for an input's.
+
+        Args:
+            graph: The graph that these are the classes of.
+        """
+        found: dict[str, Indices] = {}
+        for node in graph.nodes:
+            if node.id in self.labels:
+                found[node.id] = self.labels[node.id]
+            elif node.inputs:
+                found[node.id] = _passed(graph, node, [found[source] for source in node.inputs])
+            else:
+                found[node.id] = np.full(graph.shapes[node.id][0], -1)
+        return found
+
     @cached_property
     def _parts(self) -> Mapping[str, Sequence[Group]]:
         """The groups of every layer that makes channels."""

@@ -7,18 +7,15 @@ weights of the one who inherits, and since the channels of a group are interchan
 the same whichever they are.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import numpy as np
-
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome
-from evonas.morph.channels import Channels, Group
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import prefix
-from evonas.morph.spread import Shares, changes, resized
-from evonas.morph.transfer import Growth, transferred
+from evonas.morph.removal import Strengths, removed
 from evonas.morph.widths import Choice, Widths, first_applicable
 from evonas.seeds import Rng
 from evonas.state import State
@@ -71,19 +68,7 @@ class PruneChannels(Mutation):
         """Drop the classes with the smallest L1 norms of incoming weights."""
         choice = Choice.of(before, edit)
         start = prefix(after, choice.name)
-        gone: dict[int, tuple[float, ...]] = {}
-        for group in choice.groups:
-            norms = _norms(choice.channels, group, state, start)
-            order = np.argsort(norms, kind="stable")[: edit.args["channels"]]
-            gone |= {int(label): () for label in group.classes[order]}
-        moved = changes(choice.graph, resized(choice.channels, gone))
-        return transferred(state, choice.graph, start, moved, Growth(rng=rng))
-
-
-def _norms(channels: Channels, group: Group, state: State, start: str) -> Shares:
-    """Return for every class of a group the L1 norm of all weights that make it."""
-    total = np.zeros(len(channels.frozen))
-    for maker in group.makers:
-        weight = state.tensors[f"{start}{maker}.weight"].double().abs().flatten(1).sum(1)
-        np.add.at(total, channels.labels[maker], weight.numpy())
-    return total[group.classes]
+        strengths = Strengths.of(choice.graph, choice.channels, start, state)
+        weakest = (strengths.weakest(group, edit.args["channels"]) for group in choice.groups)
+        gone = itertools.chain.from_iterable(weakest)
+        return removed(state, choice.graph, choice.channels, start, gone, rng)
