@@ -6,6 +6,7 @@ from typing import final
 from evonas.errors import ConfigError, EditError
 from evonas.genome import Genome
 from evonas.history import Failure
+from evonas.morph.always import ALWAYS
 from evonas.morph.compact import closed, opened
 from evonas.morph.planned import planned
 from evonas.pruning_plan import PruningPlan
@@ -38,7 +39,7 @@ def trial(space: SearchSpace, genome: Genome, parent: Genome) -> Trial | Failure
     Raises:
         EditError: if the candidate was born pruned and does not stem from this parent.
     """
-    wide = opened(genome, parent, space.mutations()) or genome
+    wide = opened(genome, parent, {**ALWAYS, **space.mutations()}) or genome
     try:
         assert closed(genome) is genome, "births are closed when they are proposed"
         return Trial(wide, planned(wide, space.build))
