@@ -77,9 +77,7 @@ def test_a_search_that_prunes_and_is_cut_continues_to_the_same_journal(found: ap
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_any_number_of_workers_prunes_alike(
-    found: api.Found, tmp_path: Path, workers: int
-) -> None:
+def test_any_number_of_workers_prunes_alike(found: api.Found, tmp_path: Path, workers: int) -> None:
     table = {**found.run.config, "executor": {"name": "processes", "workers": workers}}
     loop.search(config.from_table(table, "small"), tmp_path, Silent())
     assert decisions(tmp_path) == decisions(found.folder)
