@@ -8,7 +8,6 @@ from support.pruning_search import PRUNING
 
 from evonas import api, config, loop
 from evonas.genome.pruning import PruningGenes
-from evonas.history import Evaluation
 from evonas.morph.compact import COMPACT
 from evonas.report.live import Silent
 from evonas.store import JOURNAL, decisions

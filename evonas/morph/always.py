@@ -18,7 +18,6 @@ ALWAYS: Mapping[str, Mutation] = {
     for mutation in (
         Compact(),
         Settings(),
-        Compact(),
         Prune(),
         PruneAffine(),
         PruneCurves(),
