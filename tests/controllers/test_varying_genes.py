@@ -37,11 +37,10 @@ CONTROLLERS = [
 ]
 
 
-def question(options: PruningOptions | None = OPTIONS, *only: str) -> Question:
+def question(options: PruningOptions | None = OPTIONS) -> Question:
     genes = {} if options is None else mutations_for(options)
     mutations = {**SPACE.mutations(), **genes}
-    chosen = {name: mutations[name] for name in only or mutations}
-    return Question(SPACE, chosen, (Objective("error", "min"),), 0, options)
+    return Question(SPACE, mutations, (Objective("error", "min"),), 0, options)
 
 
 def judged(number: int, birth: Birth) -> Individual:
@@ -59,9 +58,19 @@ def breeder(history: History, asked: Question, number: int = 0) -> Breeder:
     return Breeder(history, asked, seeds.stream(0, "propose", number))
 
 
-def bred(history: History, parent: int, *only: str, num_edits: int = 1, number: int = 0) -> Birth:
-    asked = question(OPTIONS, *only)
-    return breeder(history, asked, number).mutant(history[parent], num_edits=num_edits)
+def bred(
+    history: History,
+    parent: int,
+    *only: str,
+    num_edits: int = 1,
+    number: int = 0,
+    options: PruningOptions = OPTIONS,
+) -> Birth:
+    """Return a mutant of a parent by some operators alone."""
+    asked = question(options)
+    chances = {name: (name in only) / len(only) for name in asked.mutations}
+    maker = breeder(history, asked, number)
+    return maker.mutant(history[parent], num_edits=num_edits, chances=chances)
 
 
 def own(birth: Birth, history: History) -> tuple[Edit, ...]:
@@ -133,8 +142,8 @@ def test_an_edit_of_layers_keeps_the_pruned_network_and_its_weights(pruned: Hist
 
 def test_the_child_of_a_pruned_one_is_pruned_further_from_its_own_weights(pruned: History) -> None:
     assert Pruned.of(pruned[3], pruned) is None
-    asked = question(replace(OPTIONS, target=Target("parameters", 30.0, 30.0)), "prune")
-    birth = breeder(pruned, asked).mutant(pruned[3])
+    harder = replace(OPTIONS, target=Target("parameters", 30.0, 30.0))
+    birth = bred(pruned, 3, "prune", options=harder)
     assert birth.parents == (3,)
     assert operators(birth, pruned) == ["prune", COMPACT]
 
@@ -150,10 +159,9 @@ def test_genes_come_first_so_that_fresh_parts_are_not_pruned() -> None:
 def test_a_pruned_network_that_was_evaluated_is_not_proposed_again() -> None:
     one_way = replace(OPTIONS, ratios="uniform", target=Target("parameters", 80.0, 80.0))
     one_way = replace(one_way, schedules=one_way.schedules[:1])
-    asked = question(one_way, "prune")
     history = started()
-    history.append(judged(1, breeder(history, asked).mutant(history[0])))
-    again = breeder(history, asked, number=1).mutant(history[0])
+    history.append(judged(1, bred(history, 0, "prune", options=one_way)))
+    again = bred(history, 0, "prune", number=1, options=one_way)
     assert history[1].birth.operator == "prune"
     assert again.operator == "control"
 
