@@ -17,7 +17,6 @@ ALWAYS: Mapping[str, Mutation] = {
     mutation.operator: mutation
     for mutation in (
         Settings(),
-        Compact(),
         Prune(),
         PruneAffine(),
         PruneCurves(),
