@@ -57,6 +57,11 @@ class PastPruning:
         how = f"{method(self.schedule)} ({self.schedule.criterion})"
         return f"{how}, {self.removed:,} of {self.size:,} {unit(self.schedule)}"
 
+    @property
+    def brief(self) -> str:
+        """The pruning for a narrow column: `ghfp -50%`."""
+        return f"{method(self.schedule)} -{self.removed / self.size:.0%}"
+
 
 def method(schedule: Schedule) -> str:
     """Return the published method that a schedule is, or started as; `own` if there is none."""

@@ -7,9 +7,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from evonas.genome.past_pruning import PastPruning
 from evonas.history import Cost, Evaluation, Individual, Objective
 from evonas.report.numbers import duration, short
-from evonas.report.prunings import pruned_by
 
 
 class Shown(Protocol):
@@ -31,7 +31,7 @@ def front_table(
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
     texts = _texts([member.individual for member in members], genes)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     table.add_column("#", justify="right", style="bold", no_wrap=True)
     table.add_column("operator", no_wrap=True)
     table.add_column("parents")
@@ -40,7 +40,7 @@ def front_table(
     for name in (*sizes, "edits"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in texts:
-        table.add_column(name, overflow="fold", min_width=len("channels"))
+        table.add_column(name, overflow="fold", no_wrap=name == "pruned by")
     for row, member in enumerate(members):
         one = member.individual
         cells = [
@@ -95,8 +95,9 @@ def closing_line(individuals: Iterable[Individual]) -> str:
 
 def _texts(individuals: Sequence[Individual], genes: Container[str]) -> Mapping[str, Sequence[str]]:
     """Return the columns of text of which any row has something to say."""
+    prunings = [PastPruning.of(one.birth.genome) for one in individuals]
     columns = {
-        "pruned by": [pruned_by(one) for one in individuals],
+        "pruned by": [pruning.brief if pruning else "" for pruning in prunings],
         "settings": [_settings(one, genes) for one in individuals],
     }
     return {name: column for name, column in columns.items() if any(column)}
