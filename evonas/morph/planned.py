@@ -11,9 +11,10 @@ from torch import nn
 from evonas import seeds
 from evonas.genome import Genome
 from evonas.genome.pruning import PruningGenes
+from evonas.morph.carry import floating_dtype
 from evonas.morph.channels import Group, Indices
 from evonas.morph.compact import Compact, closed, pending
-from evonas.morph.keep import Prunable, fitted
+from evonas.morph.keep import Prunable
 from evonas.morph.naming import instances, prefix, split_target
 from evonas.morph.removal import Occurrence, occurrences
 from evonas.pruning_plan import Places, PlannedGroup, PruningPlan
@@ -35,13 +36,14 @@ def planned(genome: Genome, build: Build) -> PruningPlan | None:
     genes = PruningGenes.of(genome)
     if genes is None or not genes.kept:
         return None
+    parameters = _parameters(genome, build)
     if pending(genome):
-        groups = tuple(_groups(genome, genes, _parameters(genome, build)))
+        groups = tuple(_groups(genome, genes, parameters))
         compacted = _Compacted(genome, closed(genome), build)
         return PruningPlan(schedule=genes.schedule, groups=groups, compacted=compacted)
     return PruningPlan(
         schedule=genes.schedule,
-        weights=_weights(genome, genes),
+        weights=_weights(genome, genes, parameters),
         compacted=_Compacted(genome, genome, build),
     )
 
@@ -60,19 +62,19 @@ class _Compacted:
             edit, draws = self.small.edits[-1], seeds.stream(0)  # nothing is new: no draw is made
             state = Compact().inherit(self.wide, self.small, edit, state, draws)
         with torch.random.fork_rng(devices=()):
-            model = self.build(self.small)
+            model = self.build(self.small).to(floating_dtype(state))
         model.load_state_dict(dict(state.tensors))
         return model, state
 
 
-def _parameters(genome: Genome, build: Build) -> frozenset[str]:
-    """Return the names of all parameters of a genome's model."""
+def _parameters(genome: Genome, build: Build) -> Mapping[str, int]:
+    """Return how many numbers there are in every parameter of a genome's model."""
     with torch.device("meta"):
-        return frozenset(name for name, _ in build(genome).named_parameters())
+        return {name: tensor.numel() for name, tensor in build(genome).named_parameters()}
 
 
 def _groups(
-    genome: Genome, genes: PruningGenes, parameters: frozenset[str]
+    genome: Genome, genes: PruningGenes, parameters: Mapping[str, int]
 ) -> Iterator[PlannedGroup]:
     """Yield the groups that lose channels, each mirrored block's by itself."""
     prunable = Prunable.of(genome, genes.schedule.residual)
@@ -115,11 +117,17 @@ def _places(labels: Indices | None, group: Group) -> Places:
     return in_order.reshape(len(group.classes), -1)
 
 
-def _weights(genome: Genome, genes: PruningGenes) -> Mapping[str, int]:
-    """Return how many single weights stay of each tensor; mirrored layers keep as many."""
+def _weights(
+    genome: Genome, genes: PruningGenes, parameters: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Return how many single weights stay of each tensor; mirrored layers keep one share."""
     found: dict[str, int] = {}
-    for target, kept in fitted(genome, genes).items():
+    prunable = Prunable.of(genome, genes.schedule.residual, genes.schedule.granularity)
+    counts = prunable.fitted(genes)
+    prunable.check(counts)
+    for target, kept in counts.items():
         name, site = split_target(target)
         for layer in instances(genome.architecture[name], site):
-            found[f"{prefix(genome, name)}{layer}.weight"] = kept.keep
+            weight = f"{prefix(genome, name)}{layer}.weight"
+            found[weight] = max(1, round(kept.keep * parameters[weight] / kept.width))
     return found

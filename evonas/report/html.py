@@ -7,23 +7,26 @@ from importlib.resources import files
 from typing import Any
 
 from evonas import drawing
-from evonas.history import Evaluation, History, Individual, Objective
+from evonas.history import Evaluation, History, Individual, Limit, Objective
 from evonas.lineage import edit_name, family_tree
 from evonas.report import facts, tables
 from evonas.report.ancestry import ancestry
 from evonas.report.markup import Markup, join, tag
 from evonas.report.numbers import duration, short
 from evonas.report.plots import Dot, scatter, steps
+from evonas.report.pruning_section import pruning
 
 Results = Mapping[str, Mapping[str, float]]
 
 
-def html(
+def html(  # noqa: PLR0913 - a search, and what is known of it beside
     history: History,
     objectives: Sequence[Objective],
     name: str,
     config: Mapping[str, Any],
     final: Results | None = None,
+    *,
+    limits: Sequence[Limit] = (),
 ) -> str:
     """Return the report of a search, finished or not.
 
@@ -33,8 +36,9 @@ def html(
         name: Of the search.
         config: The resolved run file.
         final: Metrics on the test data by arm (`inherited`, `from scratch`), if there are any.
+        limits: Who breaks one does not belong to the front.
     """
-    members = facts.best_first(history, objectives) if history.evaluated() else []
+    members = facts.best_first(history, objectives, limits) if history.evaluated() else []
     sections = [
         _summary(history, objectives, members),
         *_results(history, objectives, members, final or {}),
@@ -77,14 +81,16 @@ def _results(
     """Return the sections that need at least one evaluated candidate."""
     if not members:
         return [_section("Front", tag("p", "Nothing has been evaluated yet.", class_="note"))]
+    pruned = pruning(history, members, lambda one: _tip(one, objectives))
     return [
         _section("Front", _front(history, objectives, members)),
         *([_section("On the test data", tables.test_table(final))] if final else []),
+        *([_section("Pruning", pruned)] if pruned else []),
         _section("Progress", _progress(history, objectives)),
         _section("Lineage of the front", _lineage(history, objectives, members)),
         _section(
             "Operators",
-            tables.operator_table(facts.operators(history, objectives), objectives[0]),
+            tables.operator_table(facts.operators(history, objectives, members), objectives[0]),
         ),
         _section(f"Architecture of #{members[0].number}", _architecture(members[0])),
     ]
@@ -181,7 +187,9 @@ def _lineage(
         return "\n".join([_tip(history[number], objectives), *edits])
 
     drawn = tag("div", ancestry(tree, numbers, tip), class_="scroll")
-    note = "Full lines: weights are inherited. Dashed lines: edits of a second parent."
+    note = (
+        "Full lines: weights are inherited. Dashed lines: edits or pruning genes of another parent."
+    )
     return join(drawn, tag("p", note, class_="note"))
 
 
@@ -193,7 +201,7 @@ def _architecture(best: Individual) -> Markup:
         tag("figure", tag("figcaption", name), Markup(drawing.svg(graph)))
         for name, graph in genome.architecture.items()
     ]
-    edits = [tag("li", edit_name(edit)) for edit in genome.edits]
+    edits = [tag("li", edit_name(edit, genome)) for edit in genome.edits]
     steps_taken = tag("div", tag("h3", "Edits from the seed on"), tag("ol", *edits))
     return tag(
         "div",

@@ -10,7 +10,8 @@ pruned path is handed over; the full path's norms and classifier are dropped.
 After the authors' code and the abstract; the paper's body was not at hand. Differences from the
 code: probabilities of the other path are detached without adding 1e-7; the full path's norms and
 classifier begin as copies; the criterion of the loop, which may hold a distillation, counts on both
-paths. Filters are pruned group by group, to their genes' counts, and not by one global ranking.
+paths. Filters are pruned group by group, to their genes' counts, and not by one global ranking, and
+on the pruned path their biases go with them: so it computes what the rebuilt network will.
 """
 
 from collections.abc import Mapping
@@ -69,17 +70,25 @@ class DualPath(Pruning):
         generator: torch.Generator,  # noqa: ARG002 - nothing is drawn
     ) -> Pruner:
         """Begin with all weights kept and equal paths."""
-        return _DualPathPruner(self, model, HiddenWeights(model, plan, self.ranking))
+        weights = HiddenWeights(model, plan, self.ranking, are_biases_masked=True)
+        return _DualPathPruner(self, model, weights)
 
 
 def pruned_path(weight: Tensor, kept: Tensor, alpha: float) -> Tensor:
-    """Return w m, through which only kept weights learn; of pruned ones `alpha` is there."""
-    return torch.where(kept, weight, alpha * weight.detach())
+    """Return w m, through which only kept weights learn; of pruned ones `alpha` is there.
+
+    Args:
+        weight: w.
+        kept: m, 1 for what is kept and 0 for what is pruned.
+        alpha: Of the schedule.
+    """
+    shown = weight * kept
+    return shown if alpha == 0 else shown + alpha * weight.detach() * (1 - kept)
 
 
 def full_path(weight: Tensor, kept: Tensor) -> Tensor:
-    """Return w, through which only pruned weights learn."""
-    return torch.where(kept, weight.detach(), weight)
+    """Return w, through which only pruned weights learn; `kept` as above."""
+    return torch.addcmul(weight.detach() * kept, weight, 1 - kept)
 
 
 def mutual(
@@ -137,16 +146,18 @@ class _DualPathPruner(Pruner):
         return functional_call(self._model, dict(tensors), (inputs,))
 
     def _pruned_weights(self) -> dict[str, Tensor]:
-        kept, alpha = self._weights.masks.kept, self._weights.alpha
+        kept, alpha = self._weights.kept, self._weights.alpha
         return {
             name: pruned_path(weight, kept[name], alpha)
             for name, weight in self._weights.parameters.items()
         }
 
     def _full_weights(self) -> dict[str, Tensor]:
-        kept = self._weights.masks.kept
+        kept = self._weights.kept
         return {
-            name: full_path(weight, kept[name]) for name, weight in self._weights.parameters.items()
+            name: full_path(weight, kept[name])
+            for name, weight in self._weights.parameters.items()
+            if name not in self._full
         }
 
 
