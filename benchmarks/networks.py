@@ -1,4 +1,4 @@
-"""The networks of the pruning benchmarks as layer graphs, and what a share of their channels is."""
+"""The networks of the pruning benchmarks as layer graphs, and genes that prune them uniformly."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -68,18 +68,9 @@ def resnet(
     return _classifier(nodes, classes)
 
 
-def with_channels(genome: Genome, schedule: Schedule, ratio: float) -> Genome:
-    """Return the genome with genes that prune `ratio` of every group of channels, rounded down."""
-    sizes = Prunable.of(genome, schedule.residual).sizes
-    kept = {
-        name: Kept(size - math.floor(size * ratio + 1e-9), size) for name, size in sizes.items()
-    }
-    return PruningGenes(schedule=schedule, kept=kept).put_into(genome)
-
-
-def with_weights(genome: Genome, schedule: Schedule, ratio: float) -> Genome:
-    """Return the genome with genes that prune `ratio` of every layer's single weights."""
-    sizes = Prunable.of(genome, schedule.residual, "weight").sizes
+def with_genes(genome: Genome, schedule: Schedule, ratio: float) -> Genome:
+    """Return the genome with genes that prune `ratio` of every group or layer, rounded down."""
+    sizes = Prunable.of(genome, schedule.residual, schedule.granularity).sizes
     kept = {
         name: Kept(size - math.floor(size * ratio + 1e-9), size) for name, size in sizes.items()
     }

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from course import followed
 from ledger import add_options, recorded
-from networks import resnet, with_channels
+from networks import resnet, with_genes
 from paired import Contrast, contrast_table, summary
 from pruned_training import Candidate, Recipe, Task, accuracy
 from torch import Tensor
@@ -123,7 +123,7 @@ def main() -> None:
         resnet(SHAPE, (16, 32, 64), 3, 10, identity=True),
     )
     genomes = {
-        name: with_channels(dense, preset.schedule(), options.ratio)
+        name: with_genes(dense, preset.schedule(), options.ratio)
         for name, preset in PRESETS.items()
     }
     arms = {name: partial(run, genome, source, weights) for name, genome in genomes.items()}
