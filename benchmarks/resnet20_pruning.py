@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from course import followed
 from ledger import add_options, recorded
-from networks import resnet, with_genes
+from networks import option_a, resnet, with_genes
 from paired import Contrast, contrast_table, summary
 from pruned_training import Candidate, Recipe, Task, accuracy
 from torch import Tensor
@@ -69,14 +69,6 @@ def trained_weights(path: Path) -> State:
     tensors = {name.removeprefix("module."): tensor for name, tensor in found.items()}
     shortcuts = {f"layer{n}.0.shortcut.weight": option_a(width) for n, width in ((2, 32), (3, 64))}
     return State({**tensors, **shortcuts})
-
-
-def option_a(width: int) -> Tensor:
-    """Return the convolution that sets half as many channels between two quarters of zeros."""
-    weight = torch.zeros(width, width // 2, 1, 1)
-    for channel in range(width // 2):
-        weight[width // 4 + channel, channel] = 1
-    return weight
 
 
 def task_of(source: Source, seed: int) -> Task:
