@@ -95,6 +95,19 @@ def open_run(path: Path | str) -> "Found":
     return Found(folder, config.read(folder / "run.toml", name=folder.name))
 
 
+def trained_network(run: str, candidate: int | None = None) -> nn.Module:
+    """Return a network that a search has trained, the best one by default.
+
+    The space `adopted` starts another search from it: `network = "evonas.api:trained_network"`
+    with `arguments = { run = "runs/NAME" }`.
+
+    Raises:
+        ConfigError: if there is no such run or candidate.
+    """
+    found = open_run(run)
+    return (found.best() if candidate is None else found.member(candidate)).model()
+
+
 @final
 @dataclass(frozen=True)
 class Found:

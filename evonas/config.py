@@ -15,6 +15,7 @@ from evonas.executors.executor import Executor
 from evonas.genome.settings import gene_from_table
 from evonas.history import Limit, Objective
 from evonas.measure import MEASURES
+from evonas.pruning_table import Pruning, pruning_from_table
 from evonas.space import SearchSpace
 from evonas.store import Durability
 from evonas.tracking.tracker import Tracker
@@ -83,6 +84,7 @@ class Run:
         objectives: What to improve.
         limits: Upper bounds on what is known before training.
         genes: Trainer fields that evolve, by dotted path.
+        pruning: How networks are pruned while they train, if they are.
         inherit: Whether children start from their parents' weights (otherwise from scratch).
         precision: Of forward passes: auto, float32 or bfloat16.
         deadline: Seconds a candidate may take.
@@ -107,6 +109,7 @@ class Run:
     objectives: Sequence[Objective]
     limits: Sequence[Limit]
     genes: Mapping[str, BaseDistribution]
+    pruning: Pruning | None
     inherit: bool
     precision: Literal["auto", "float32", "bfloat16"]
     deadline: float | None
@@ -143,7 +146,7 @@ class _Plain:
 
 
 _PARTS = ("space", "trainer", "controller", "executor", "tracker")
-_TABLES = ("objectives", "limits", "genes", "stop", "final", "retrain")
+_TABLES = ("objectives", "limits", "genes", "pruning", "stop", "final", "retrain")
 
 
 def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> Run:
@@ -191,6 +194,7 @@ def from_table(table: Table, name: str) -> Run:
         objectives=_objectives(tables["objectives"], trainer),
         limits=_limits(tables["limits"]),
         genes=_genes(tables["genes"], trainer),
+        pruning=pruning_from_table(tables["pruning"], trainer) if "pruning" in config else None,
         stop=plugins.from_table(Median, tables["stop"], "stop") if "stop" in config else None,
         final=_final(tables["final"], trainer) if "final" in config else None,
         retrain=_trainer_fields(tables["retrain"], trainer),

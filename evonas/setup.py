@@ -22,6 +22,7 @@ from evonas.genome import Genome
 from evonas.genome.settings import holds
 from evonas.morph.settings import Settings
 from evonas.networks import Signatures, named
+from evonas.pruning_setup import gene_mutations, pruning_options
 from evonas.space import SearchSpace
 from evonas.store import Store, load_prepared, read_journal, store_prepared, write_config
 from evonas.tracking.tracker import SearchInfo
@@ -95,12 +96,17 @@ def prepare(run: Run, folder: Path) -> Setup:
     _check_genes(run.genes, values)
     _check_model(fresh_model(run.space, seed, run.seed), signatures, run.trainer)
     sizes = static_sizes(run.space, seed, signatures)
-    if broken := over_limits(sizes, tuple(run.limits)):
+    if run.pruning is None and (broken := over_limits(sizes, tuple(run.limits))):
         raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
     mutations = dict(run.space.mutations())
     if run.genes:
         mutations["settings"] = Settings(run.genes)
-    return Setup(Question(run.space, mutations, run.objectives, run.seed), signatures, seed)
+    options = None
+    if run.pruning is not None:
+        options = pruning_options(run, run.pruning, seed, sizes)
+        mutations |= gene_mutations(run.pruning, options)
+    question = Question(run.space, mutations, run.objectives, run.seed, options)
+    return Setup(question, signatures, seed)
 
 
 def search_info(run: Run, folder: Path, signatures: Signatures) -> SearchInfo:

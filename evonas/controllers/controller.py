@@ -8,6 +8,7 @@ from typing import ClassVar, final
 from evonas.genome import Birth
 from evonas.history import History, Objective
 from evonas.morph.mutation import Mutation
+from evonas.morph.prune_options import PruningOptions
 from evonas.seeds import Rng
 from evonas.space import SearchSpace
 
@@ -19,15 +20,18 @@ class Question:
 
     Attributes:
         space: Where to search.
-        mutations: The ways to vary a genome, by name: the space's and the settings genes'.
+        mutations: The ways to vary a genome, by name: the space's, the settings genes', and the
+            pruning genes'.
         objectives: What to improve; the first is the one that single-objective controllers use.
         seed: The run's seed, for `evonas.seeds`.
+        pruning: What pruning genes may become; None where nothing is pruned.
     """
 
     space: SearchSpace
     mutations: Mapping[str, Mutation]
     objectives: Sequence[Objective]
     seed: int
+    pruning: PruningOptions | None = None
 
 
 class Controller(ABC):

@@ -12,6 +12,7 @@ from evonas.testing.classes import example
 from evonas.testing.controllers import controller_checks
 from evonas.testing.executors import executor_checks
 from evonas.testing.mutations import mutation_checks
+from evonas.testing.presets import preset_checks
 from evonas.testing.spaces import space_checks
 from evonas.testing.trackers import tracker_checks
 from evonas.testing.trainers import trainer_checks
@@ -20,6 +21,7 @@ _SUITES: Mapping[str, Callable[[Any], list[Check]]] = {
     "spaces": space_checks,
     "trainers": trainer_checks,
     "mutations": mutation_checks,
+    "presets": preset_checks,
     "controllers": controller_checks,
     "executors": executor_checks,
     "trackers": tracker_checks,

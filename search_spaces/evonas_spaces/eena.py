@@ -48,6 +48,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
         "prune-channels",
     ),
     "eena-literal": ("eena-widen", "branch", "eena-insert", "eena-shortcut", "eena-dense"),
+    "none": (),
 }
 _SMALLEST_MAP = 4
 _CONV: Mapping[str, Any] = {
@@ -74,7 +75,8 @@ class Eena(SearchSpace):
         blocks: How often the block is stacked; between two of them the map is halved while it is
             at least twice 4 pixels wide and high.
         mirrored: Whether every block gets every edit, with weights of its own.
-        preset: Which mutations there are, unless `operators` says so.
+        preset: Which mutations there are, unless `operators` says so; `none` leaves the architecture
+            to the genes.
         operators: Mutations by entry-point name or as `module:Class`; empty for the preset's.
         max_layers: Convolutions and linear layers that insertions may lead to.
         max_width: Channels of a layer that widening may lead to.
@@ -88,7 +90,7 @@ class Eena(SearchSpace):
     last: int = 32
     blocks: int = 3
     mirrored: bool = True
-    preset: Literal["eena", "eena-literal"] = "eena"
+    preset: Literal["eena", "eena-literal", "none"] = "eena"
     operators: tuple[str, ...] = ()
     max_layers: int = 64
     max_width: int = 512

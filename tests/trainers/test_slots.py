@@ -15,7 +15,7 @@ from evonas import plugins, seeds
 from evonas.trainer import Context
 from evonas_trainers.curriculum.easy_to_hard import EasyToHard
 from evonas_trainers.distillation.soft_targets import SoftTargets
-from evonas_trainers.pruning.magnitude_mask import MagnitudeMask
+from evonas_trainers.pruning.soft import Soft
 from evonas_trainers.slots import Criterion, Curriculum, Distillation, Pruner, Pruning, cut
 from evonas_trainers.supervised import Supervised
 
@@ -53,7 +53,7 @@ def test_batches_differ_by_one_sample_at_most() -> None:
 @pytest.mark.parametrize(
     ("contract", "name", "expected"),
     [
-        (Pruning, "magnitude-mask", MagnitudeMask),
+        (Pruning, "soft", Soft),
         (Distillation, "soft-targets", SoftTargets),
         (Curriculum, "easy-to-hard", EasyToHard),
     ],
@@ -65,12 +65,10 @@ def test_tenants_are_found_by_name(contract: type, name: str, expected: type) ->
 def test_slots_are_made_from_tables() -> None:
     table = {
         "data": "digits",
-        "pruning": {"name": "magnitude-mask", "rate": 0.5},
         "optimizer": {"lr": 0.1},
         "curriculum": "easy-to-hard",
     }
     trainer = plugins.from_table(Supervised, table, "trainer")
-    assert trainer.pruning == MagnitudeMask(rate=0.5)
     assert trainer.curriculum == EasyToHard()
     assert trainer.optimizer.lr == 0.1
 
@@ -122,16 +120,14 @@ def test_a_pruner_may_run_two_paths_and_train_a_companion(pictures: str) -> None
     assert trained.state.tensors.keys() == network().state_dict().keys()
 
 
-def test_all_three_slots_work_together(pictures: str) -> None:
+def test_a_distillation_and_a_curriculum_work_together(pictures: str) -> None:
     trainer = Supervised(
         data=pictures,
         epochs=6,
         batch_size=16,
-        pruning=MagnitudeMask(rate=0.2, every=2),
         distillation=SoftTargets(teacher_epochs=5),
         curriculum=EasyToHard(scoring_epochs=3),
     )
     model = network()
     trained = trainer.train(model, context(trainer.prepare(0)))
     assert trained.metrics["error"] < 0.2
-    assert (model.get_parameter("1.weight") == 0).sum() == 2

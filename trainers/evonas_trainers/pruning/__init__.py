@@ -1,1 +1,1 @@
-"""Pruning while training: one file a method, each a `Pruning` of `evonas_trainers.slots`."""
+"""Pruning while training: rules (`Pruning` of `evonas_trainers.slots`), presets, criteria."""
