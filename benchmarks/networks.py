@@ -1,0 +1,103 @@
+"""The networks of the pruning benchmarks as layer graphs, and what a share of their channels is."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from evonas.genome import Genome, LayerGraph, Node
+from evonas.genome.pruning import Kept, PruningGenes
+from evonas.genome.schedule import Schedule
+from evonas.morph.keep import Prunable
+
+_NORM = {"eps": 1e-5, "momentum": 0.1}
+_POOL = {"kernel": [2, 2], "stride": [2, 2], "padding": [0, 0]}
+
+
+def plain(shape: Sequence[int], widths: Sequence[int], classes: int) -> Genome:
+    """Return convolutions with GELU, a maximum pool between two of them, and no batch norm."""
+    nodes = [Node("input", "input", (), {"shape": list(shape)})]
+    for number, width in enumerate(widths):
+        if number:
+            nodes.append(Node(f"pool{number}", "maxpool", (nodes[-1].id,), _POOL))
+        name = f"conv{number}"
+        nodes.append(_conv(name, nodes[-1].id, width, bias=True))
+        nodes.append(Node(f"act{number}", "act", (name,), {"kind": "gelu"}))
+    return _classifier(nodes, classes)
+
+
+def resnet(
+    shape: Sequence[int], widths: Sequence[int], blocks: int, classes: int, *, identity: bool
+) -> Genome:
+    """Return a ResNet for small pictures: a stem, and a stage of `blocks` for each width.
+
+    "Deep Residual Learning for Image Recognition" (He et al., 2015, arXiv 1512.03385). Layers are
+    named as in torchvision's. Where a stage changes the width, the shortcut is a convolution of one
+    pixel; its option A of the paper (`identity`: strided pictures between channels of zeros) is
+    such a convolution too, without a batch norm, whose weights `option_a` gives.
+    """
+    nodes = [Node("input", "input", (), {"shape": list(shape)})]
+    nodes += _conv_bn("input", "conv1", "bn1", widths[0])
+    nodes.append(Node("act1", "act", ("bn1",), {"kind": "relu"}))
+    before = widths[0]
+    for stage, width in enumerate(widths, start=1):
+        for number in range(blocks):
+            stride = 2 if stage > 1 and number == 0 else 1
+            block, source = f"layer{stage}.{number}.", nodes[-1].id
+            nodes += _conv_bn(source, f"{block}conv1", f"{block}bn1", width, stride)
+            nodes.append(Node(f"{block}act1", "act", (f"{block}bn1",), {"kind": "relu"}))
+            nodes += _conv_bn(f"{block}act1", f"{block}conv2", f"{block}bn2", width)
+            shortcut = source
+            if stride > 1 or before != width:
+                shortcut = f"{block}shortcut"
+                nodes.append(_conv(shortcut, source, width, stride, size=1))
+                if not identity:
+                    nodes.append(Node(f"{block}norm", "bn", (shortcut,), _NORM))
+                    shortcut = f"{block}norm"
+            nodes.append(Node(f"{block}add", "add", (f"{block}bn2", shortcut)))
+            nodes.append(Node(f"{block}act2", "act", (f"{block}add",), {"kind": "relu"}))
+            before = width
+    return _classifier(nodes, classes)
+
+
+def with_channels(genome: Genome, schedule: Schedule, ratio: float) -> Genome:
+    """Return the genome with genes that prune `ratio` of every group of channels, rounded down."""
+    sizes = Prunable.of(genome, schedule.residual).sizes
+    kept = {name: Kept(size - math.floor(size * ratio + 1e-9), size) for name, size in sizes.items()}
+    return PruningGenes(schedule=schedule, kept=kept).put_into(genome)
+
+
+def with_weights(genome: Genome, schedule: Schedule, ratio: float) -> Genome:
+    """Return the genome with genes that prune `ratio` of every layer's single weights."""
+    sizes = Prunable.of(genome, schedule.residual, "weight").sizes
+    kept = {name: Kept(size - math.floor(size * ratio + 1e-9), size) for name, size in sizes.items()}
+    return PruningGenes(schedule=schedule, kept=kept).put_into(genome)
+
+
+def _conv(
+    name: str, source: str, width: int, stride: int = 1, *, size: int = 3, bias: bool = False
+) -> Node:
+    window: dict[str, Any] = {
+        "kernel": [size, size],
+        "stride": [stride, stride],
+        "padding": [size // 2, size // 2],
+        "dilation": [1, 1],
+    }
+    return Node(name, "conv", (source,), {"out": width, **window, "groups": 1, "bias": bias})
+
+
+def _conv_bn(source: str, conv: str, norm: str, width: int, stride: int = 1) -> list[Node]:
+    return [_conv(conv, source, width, stride), Node(norm, "bn", (conv,), _NORM)]
+
+
+def _classifier(nodes: Sequence[Node], classes: int) -> Genome:
+    """Return the genome whose network averages over the map and ends in a linear layer."""
+    graph = LayerGraph(
+        (
+            *nodes,
+            Node("gap", "gap", (nodes[-1].id,)),
+            Node("linear", "linear", ("gap",), {"out": classes, "bias": True}),
+            Node("output", "output", ("linear",)),
+        )
+    )
+    graph.validate()
+    return Genome({"net": graph})
