@@ -1,7 +1,7 @@
 """What pruning is worth in seconds, and what it costs in training.
 
-    python benchmarks/pruning_speed.py inference
-    python benchmarks/pruning_speed.py training
+    python benchmarks/rebuilt_speed.py inference
+    python benchmarks/rebuilt_speed.py training
 
 `inference` compares networks rebuilt at half the MACs with what they were pruned from, at batch 64
 (wanted: 1.6 times as fast). All groups keep one share of their channels. In the residual networks
