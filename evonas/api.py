@@ -137,7 +137,10 @@ class Found:
             for one, evaluation in known
             if all(evaluation.metrics[name] <= top for name, top in (limit or {}).items())
         ]
-        return [self.member(one.number) for one in front_of(inside, self.run.objectives)]
+        return [
+            self.member(one.number)
+            for one in front_of(inside, self.run.objectives, self.run.limits)
+        ]
 
     def best(self, limit: Mapping[str, float] | None = None) -> "Member":
         """Return the best by the first objective, within limits on any metric.
@@ -172,14 +175,15 @@ class Found:
             ConfigError: if the run is not in MLflow.
         """
         history = self.history if source == "journal" else self._mirrored()
-        front = front_of(history, self.run.objectives)
+        front = front_of(history, self.run.objectives, self.run.limits)
         return family_tree(history, self.run.objectives, [one.number for one in front])
 
     def report(self, to: Path | None = None, *, test: bool = False) -> Path:
         """Write the HTML report; with `test`, judge the best one on the test data, once a run."""
         best = self.best().individual
         tested = test_best(self.folder, self.run, best) if test else read_test(self.folder)
-        page = html(self.history, self.run.objectives, self.run.name, self.run.config, tested)
+        run = self.run
+        page = html(self.history, run.objectives, run.name, run.config, tested, limits=run.limits)
         path = to or self.folder / "report.html"
         store.write_text(path, page)
         return path
@@ -197,7 +201,7 @@ class Found:
         """
         if self.run.tracker is None:
             raise ConfigError(f"run {self.run.name!r} has no tracker; set one in its run file")
-        front = [one.number for one in front_of(self.history, self.run.objectives)]
+        front = [one.number for one in front_of(self.history, self.run.objectives, self.run.limits)]
         info = search_info(self.run, self.folder, self.signatures)
         missing = track(self.run.tracker, info, self.history, front, timeout)
         return missing or f"all {len(self.history)} candidates are in the tracking system"

@@ -4,7 +4,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -15,11 +15,22 @@ from evonas import devices, measure, plugins, seeds, store
 from evonas.config import Run
 from evonas.executors.executor import Job, Reported
 from evonas.genome import Genome
-from evonas.history import Cost, Evaluation, Failure, Individual, Limit, Objective, Outcome
+from evonas.history import (
+    Cost,
+    Evaluation,
+    Failure,
+    Individual,
+    Limit,
+    Objective,
+    Outcome,
+    over_limits,
+)
+from evonas.morph.density import sparsity
 from evonas.networks import Signatures
 from evonas.space import SearchSpace
 from evonas.state import State
 from evonas.trainer import Context, Stopped, Trained, Trainer
+from evonas.trial import Trial, check_prunes, trial
 
 
 @final
@@ -33,6 +44,7 @@ class Evaluator:
         folder: Of the run.
         objectives: The first is what early stopping looks at.
         limits: Checked before training.
+        spares_seed: Whether the first candidate may break them, to be pruned into them.
         inherit: Whether children start from their parents' weights.
         precision: See `evonas.devices.precision`.
     """
@@ -42,6 +54,7 @@ class Evaluator:
     folder: Path
     objectives: tuple[Objective, ...]
     limits: tuple[Limit, ...]
+    spares_seed: bool
     inherit: bool
     precision: devices.Precision
 
@@ -54,6 +67,7 @@ class Evaluator:
             folder=folder,
             objectives=tuple(run.objectives),
             limits=tuple(run.limits),
+            spares_seed=run.pruning is not None,
             inherit=run.inherit,
             precision=run.precision,
         )
@@ -73,32 +87,31 @@ class Evaluator:
             return Failure("error", message, traceback.format_exc(), _spent(start))
 
     def _evaluate(self, job: Job, watch: "_Watch", start: float) -> Outcome:
-        genome = job.birth.genome
-        trainer = plugins.with_settings(self.trainer, genome.settings)
+        trainer = plugins.with_settings(self.trainer, job.birth.genome.settings)
         prepared = store.load_prepared(self.folder)
         assert prepared is not None, "the engine prepares before it evaluates"
         signatures = trainer.signatures(prepared)
-        model = fresh_model(self.space, genome, job.birth.seed)
-        state = self._inherited(job)
-        if state is not None:
-            model.load_state_dict(dict(state.tensors))
+        parent = job.parents[0][0] if job.parents else self.space.seed(signatures)
+        found = trial(self.space, job.birth.genome, parent)
+        if isinstance(found, Failure):
+            return replace(found, cost=_spent(start))
         device = devices.best()
-        model = model.to(device)
+        model = fresh_model(self.space, job.birth.genome, job.birth.seed).to(device)
         sizes = self._sizes(model, signatures, device)
-        if broken := over_limits(sizes, self.limits):
+        broken = over_limits(sizes, self.limits)
+        if broken and not (self.spares_seed and job.number == 0):
             return Failure("infeasible", broken, cost=_spent(start))
-        context = self._context(device, job, prepared, state, watch)
+        macs = sizes["macs"]
+        if found.plan is not None:
+            check_prunes(trainer)
+            model = fresh_model(self.space, found.genome, job.birth.seed).to(device)
+            macs = measure.static(model, signatures)["macs"]
+        context = self._context(device, job, found, prepared, watch)
+        if context.inherited is not None:
+            model.load_state_dict(dict(context.inherited.tensors))
         trained = trainer.train(model, context)
-        return self._evaluation(trained, sizes, watch, start)
-
-    def _inherited(self, job: Job) -> State | None:
-        if not self.inherit or not job.parents:
-            return None
-        parents = [
-            (genome, store.load_state(self.folder, digest)) for genome, digest in job.parents
-        ]
-        rng = seeds.stream(job.birth.seed, "weights")
-        return self.space.inherit(job.birth.genome, parents, rng)
+        cost = Cost(trained.samples, 3 * macs * trained.samples, time.process_time() - start)
+        return self._evaluation(trained, {**sizes, **_sparsity(found, trained, macs)}, watch, cost)
 
     def _sizes(
         self, model: nn.Module, signatures: Signatures, device: torch.device
@@ -117,22 +130,29 @@ class Evaluator:
         self,
         device: torch.device,
         job: Job,
+        found: Trial,
         prepared: Mapping[str, Tensor],
-        state: State | None,
         watch: "_Watch",
     ) -> Context:
         precision = devices.precision(self.precision, device)
-        return Context(device, precision, job.birth.seed, prepared, state, watch)
+        state = self._inherited(job, found.genome)
+        return Context(device, precision, job.birth.seed, prepared, state, watch, found.plan)
+
+    def _inherited(self, job: Job, genome: Genome) -> State | None:
+        """Return the state in which the training of `genome` starts, or None for a fresh one."""
+        if not self.inherit or not job.parents:
+            return None
+        parents = [(one, store.load_state(self.folder, digest)) for one, digest in job.parents]
+        return self.space.inherit(genome, parents, seeds.stream(job.birth.seed, "weights"))
 
     def _evaluation(
-        self, trained: Trained, sizes: Mapping[str, float], watch: "_Watch", start: float
+        self, trained: Trained, sizes: Mapping[str, float], watch: "_Watch", cost: Cost
     ) -> Outcome:
         metrics = {name: float(value) for name, value in {**sizes, **trained.metrics}.items()}
         if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
-            return Failure("diverged", f"{broken[0]} is not finite", cost=_spent(start))
+            spent = Cost(seconds=cost.seconds)
+            return Failure("diverged", f"{broken[0]} is not finite", cost=spent)
         weights = "" if trained.state is None else store.store_state(self.folder, trained.state)
-        macs = 3 * sizes.get("macs", 0.0) * trained.samples
-        cost = Cost(trained.samples, macs, time.process_time() - start)
         return Evaluation(metrics, cost, weights, tuple(watch.curve), trained.stopped)
 
 
@@ -174,12 +194,11 @@ def trained_model(space: SearchSpace, folder: Path, one: Individual) -> nn.Modul
     return model.eval()
 
 
-def over_limits(sizes: Mapping[str, float], limits: tuple[Limit, ...]) -> str:
-    """Say which limit is broken, or nothing."""
-    for limit in limits:
-        if limit.name in sizes and sizes[limit.name] > limit.maximum:
-            return f"{limit.name} {sizes[limit.name]:.6g} exceed the limit {limit.maximum:.6g}"
-    return ""
+def _sparsity(found: Trial, trained: Trained, macs: float) -> Mapping[str, float]:
+    """Return what `evonas.morph.density` says of a candidate that has lost single weights."""
+    if found.plan is None or not found.plan.weights or trained.state is None:
+        return {}
+    return sparsity(found.genome, found.plan.weights, trained.state.tensors, macs)
 
 
 def _spent(start: float) -> Cost:

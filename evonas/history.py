@@ -1,6 +1,6 @@
 """The record of a search: individuals in birth order, the only state an algorithm may read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, final, overload
 
@@ -120,6 +120,14 @@ class Limit:
 
     name: str
     maximum: float
+
+
+def over_limits(sizes: Mapping[str, float], limits: Iterable[Limit]) -> str:
+    """Say which limit is broken, or nothing."""
+    for limit in limits:
+        if limit.name in sizes and sizes[limit.name] > limit.maximum:
+            return f"{limit.name} {sizes[limit.name]:.6g} exceed the limit {limit.maximum:.6g}"
+    return ""
 
 
 class History(Sequence[Individual]):

@@ -4,16 +4,18 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, final
 
 from evonas import seeds, selection
-from evonas.candidate import Evaluator, over_limits
+from evonas.candidate import Evaluator
 from evonas.config import Run
-from evonas.errors import EvonasError
+from evonas.errors import EditError, EvonasError
 from evonas.executors.executor import Finished, Job, Pool, Reported
 from evonas.genome import FINAL, Birth, Genome, canonical
-from evonas.history import Cost, Evaluation, History, Individual, Outcome
+from evonas.history import Cost, Evaluation, History, Individual, Outcome, over_limits
+from evonas.morph.compact import closed
 from evonas.setup import Setup, opened, search_info, static_sizes
 from evonas.store import Store
 from evonas.tracking.tracker import Mirror
@@ -132,7 +134,7 @@ class _Search:
     def close_mirror(self, seconds: float) -> None:
         """Give the tracking system the front and this long to take in what is waiting."""
         if self.mirror:
-            front = selection.front_of(self.history, self.run.objectives)
+            front = selection.front_of(self.history, self.run.objectives, self.run.limits)
             self.view.told(self.mirror.close([one.number for one in front], seconds))
 
     def _born(self, birth: Birth) -> None:
@@ -159,16 +161,14 @@ class _Search:
         history = self.history.until(known)
         for attempt in range(PROPOSALS):
             rng = seeds.stream(self.run.seed, "propose", number, attempt)
-            birth = self.run.controller.propose(history, self.setup.question, number, rng)
+            birth = _closed(self.run.controller.propose(history, self.setup.question, number, rng))
             if not self.run.limits or not self._broken(birth):
                 break
         return birth  # pyright: ignore[reportPossiblyUnboundVariable]
 
     def _broken(self, birth: Birth) -> str:
-        return over_limits(
-            static_sizes(self.run.space, birth.genome, self.setup.signatures),
-            tuple(self.run.limits),
-        )
+        sizes = static_sizes(self.run.space, birth.genome, self.setup.signatures)
+        return over_limits(sizes, self.run.limits)
 
     def _final(self, number: int) -> Birth | None:
         """Return the next clone of the front for the last training, once the front is known."""
@@ -176,7 +176,7 @@ class _Search:
         if len(self.history) <= last:
             return None
         searched = self.history.until(last + 1)
-        front = selection.front_of(searched, self.run.objectives)
+        front = selection.front_of(searched, self.run.objectives, self.run.limits)
         place = number - (last + 1)
         if self.run.final is None or place >= min(self.run.final.members, len(front)):
             return None
@@ -272,6 +272,17 @@ class _Search:
             self.history.append(individual)
             if self.mirror:
                 self.mirror.finished(individual)
+
+
+def _closed(birth: Birth) -> Birth:
+    """Return a birth as small as its pruning genes say, or as it is if they say what cannot be.
+
+    Then the evaluation says so.
+    """
+    try:
+        return replace(birth, genome=closed(birth.genome))
+    except EditError:
+        return birth
 
 
 def _identity(birth: Birth, parents: Sequence[tuple[Genome, str]]) -> str:

@@ -15,9 +15,7 @@ from evonas.genome.pruning import Kept
 from evonas.genome.schedule import Residual
 from evonas.morph.channels import Group
 from evonas.morph.keep import Prunable
-from evonas.morph.mutation import Mutation
 from evonas.morph.naming import prefix
-from evonas.morph.prune_genes import mutations_for
 from evonas.morph.prune_options import PruningOptions, Target
 from evonas.morph.repair import repaired
 from evonas.morph.widths import Choice
@@ -39,18 +37,14 @@ def pruning_options(
         ConfigError: if the seed cannot be pruned as the table asks.
     """
     target = pruning.wanted(run.limits, sizes)
-    residuals = sorted({one.residual for one in pruning.schedules})
+    every: tuple[Residual, ...] = ("inner", "coupled")
+    used = {one.residual for one in pruning.schedules}
+    residuals: list[Residual] = [residual for residual in every if residual in used]
     if not pruning.removes_weights:
         for residual in residuals:
             _check(Prunable.of(seed, residual), target, pruning.least_ratio)
     norms = _norms(run, seed, residuals) if pruning.ratios == "affine" else {}
     return pruning.options(target, norms)
-
-
-def gene_mutations(pruning: Pruning, options: PruningOptions) -> Mapping[str, Mutation]:
-    """Return the mutations of pruning genes that the table chooses."""
-    mutations = mutations_for(options)
-    return {name: mutations[name] for name in pruning.operators or mutations}
 
 
 def _check(prunable: Prunable, target: Target | None, least_ratio: float) -> None:
@@ -98,9 +92,7 @@ def _norms(
     }
 
 
-def _group_norms(
-    choice: Choice, seed: Genome, tensors: Mapping[str, Tensor]
-) -> tuple[float, ...]:
+def _group_norms(choice: Choice, seed: Genome, tensors: Mapping[str, Tensor]) -> tuple[float, ...]:
     """Return a group's norms, weakest first: the mean over mirrored blocks, rank by rank."""
     start = prefix(seed, choice.name)
     blocks = [np.sort(_summed(choice, group, start, tensors)) for group in choice.groups]

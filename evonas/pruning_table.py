@@ -8,7 +8,8 @@ from evonas import plugins
 from evonas.errors import ConfigError, unknown
 from evonas.genome.schedule import Schedule
 from evonas.history import Limit
-from evonas.morph.prune_genes import mutations_for
+from evonas.morph.mutation import Mutation
+from evonas.morph.prune_operators import mutations_for
 from evonas.morph.prune_options import PruningOptions, Ratios, Target
 from evonas.preset import Preset
 from evonas.trainer import Trainer
@@ -46,19 +47,17 @@ class Pruning:
     operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        schedules = self.schedules
         if self.removes_weights and self.ratios == "affine":
-            raise ConfigError('ratios = "affine" ranks filters; leave out presets of single weights')
-        if self.removes_weights and "macs" in self.target:
-            raise ConfigError("single weights leave the MACs as they are; give pruned_ratio")
+            raise ConfigError(
+                'ratios = "affine" ranks filters; leave out presets of single weights'
+            )
+        if self.removes_weights and self.target:
+            measure = "MACs" if "macs" in self.target else "parameters"
+            raise ConfigError(f"single weights leave the {measure} as they are; give pruned_ratio")
         if self.target and self.pruned_ratio:
             raise ConfigError("a target says how much is pruned; give it or pruned_ratio, not both")
         _ = _target(self.target)
-        known = mutations_for(self.options(None))
-        for name in self.operators:
-            if name not in known:
-                raise unknown("pruning operator", name, known)
-        assert schedules, "a method is given, or it has been asked for"
+        _ = self.mutations(self.options(None))
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:
@@ -89,6 +88,18 @@ class Pruning:
             least_ratio=self.least_ratio,
             norms={name: tuple(values) for name, values in (norms or {}).items()},
         )
+
+    def mutations(self, options: PruningOptions) -> Mapping[str, Mutation]:
+        """Return the mutations of genes that there are.
+
+        Raises:
+            ConfigError: if `operators` names one that has no edits for these options.
+        """
+        known = mutations_for(options)
+        for name in self.operators:
+            if name not in known:
+                raise unknown("pruning operator", name, known)
+        return {name: known[name] for name in self.operators or known}
 
     def wanted(self, limits: Sequence[Limit], seed: Mapping[str, float]) -> Target | None:
         """Return the target in numbers, or None if nothing says how much is to go.

@@ -13,7 +13,7 @@ import moocore
 import numpy as np
 from deap.tools import emo
 
-from evonas.history import Evaluation, Individual, Objective
+from evonas.history import Evaluation, Individual, Limit, Objective, over_limits
 from evonas.seeds import Rng
 
 T = TypeVar("T")
@@ -29,13 +29,20 @@ def front(points: Points) -> list[int]:
 
 
 def front_of(
-    individuals: Iterable[Individual], objectives: Sequence[Objective]
+    individuals: Iterable[Individual],
+    objectives: Sequence[Objective],
+    limits: Sequence[Limit] = (),
 ) -> list[Individual]:
-    """Return who no other dominates, best by the first objective first, repeats left out."""
+    """Return who no other dominates, best by the first objective first, repeats left out.
+
+    Who breaks a limit does not count: the seed of a search that prunes may.
+    """
     judged = [
         (one, [objective.loss(one.outcome) for objective in objectives])
         for one in individuals
-        if isinstance(one.outcome, Evaluation) and one.outcome.same_as is None
+        if isinstance(one.outcome, Evaluation)
+        and one.outcome.same_as is None
+        and not over_limits(one.outcome.metrics, limits)
     ]
     best = [judged[index] for index in front([losses for _, losses in judged])]
     return [one for one, _ in sorted(best, key=lambda pair: (pair[1], pair[0].number))]

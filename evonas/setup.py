@@ -14,15 +14,16 @@ from optuna.distributions import BaseDistribution
 from torch import nn
 
 from evonas import measure, plugins
-from evonas.candidate import fresh_model, over_limits, trained_model
+from evonas.candidate import fresh_model, trained_model
 from evonas.config import Run, question as question_of
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.settings import holds
+from evonas.history import over_limits
 from evonas.morph.settings import Settings
 from evonas.networks import Signatures, named
-from evonas.pruning_setup import gene_mutations, pruning_options
+from evonas.pruning_setup import pruning_options
 from evonas.space import SearchSpace
 from evonas.store import Store, load_prepared, read_journal, store_prepared, write_config
 from evonas.tracking.tracker import SearchInfo
@@ -96,7 +97,8 @@ def prepare(run: Run, folder: Path) -> Setup:
     _check_genes(run.genes, values)
     _check_model(fresh_model(run.space, seed, run.seed), signatures, run.trainer)
     sizes = static_sizes(run.space, seed, signatures)
-    if run.pruning is None and (broken := over_limits(sizes, tuple(run.limits))):
+    broken = over_limits(sizes, run.limits)
+    if broken and run.pruning is None:
         raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
     mutations = dict(run.space.mutations())
     if run.genes:
@@ -104,7 +106,7 @@ def prepare(run: Run, folder: Path) -> Setup:
     options = None
     if run.pruning is not None:
         options = pruning_options(run, run.pruning, seed, sizes)
-        mutations |= gene_mutations(run.pruning, options)
+        mutations |= run.pruning.mutations(options)
     question = Question(run.space, mutations, run.objectives, run.seed, options)
     return Setup(question, signatures, seed)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import tomli_w
+import torch
 from support.pruning_search import PRUNING
+from torch import nn
 
 from evonas import api, config
 from evonas.config import Run, question
@@ -68,7 +70,11 @@ def test_only_the_chosen_operators_are_there(tmp_path: Path) -> None:
     [
         ({"target": {"parameters": 0.5}}, {}, ("parameters", 0.5, 0.5)),
         ({"target": {"parameters": [0.25, 1]}}, {}, ("parameters", 0.25, 1.0)),
-        ({"target": {"parameters": 100}}, {"macs": 90}, ("parameters", 100 / PARAMETERS, 100 / PARAMETERS)),
+        (
+            {"target": {"parameters": 100}},
+            {"macs": 90},
+            ("parameters", 100 / PARAMETERS, 100 / PARAMETERS),
+        ),
         ({}, {"parameters": 80}, ("parameters", 80 / PARAMETERS, 80 / PARAMETERS)),
     ],
 )
@@ -110,17 +116,14 @@ def test_the_norms_of_a_trained_network_are_those_of_its_filters(tmp_path: Path)
     assert norms == pytest.approx([2**0.5 * (unit + 1) for unit in range(6)])
 
 
-def trained() -> Any:
+def trained() -> nn.Module:
     """Return a network whose hidden units have the norms of 1, 2, ... ones, whatever the seed."""
-    import torch  # noqa: PLC0415 - called by its name from a run file
-    from torch import nn  # noqa: PLC0415
-
-    network = nn.Sequential(nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 1))
+    hidden, head = nn.Linear(2, 6), nn.Linear(6, 1)
     with torch.no_grad():
-        for number, parameter in enumerate(network.parameters()):
+        for number, parameter in enumerate((hidden.bias, head.weight, head.bias)):
             parameter.fill_(0.1 * number)
-        network[0].weight.copy_(torch.arange(6.0, 0.0, -1.0)[:, None].expand(6, 2))
-    return network
+        hidden.weight.copy_(torch.arange(6.0, 0.0, -1.0)[:, None].expand(6, 2))
+    return nn.Sequential(hidden, nn.ReLU(), head)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,10 @@ def trained() -> Any:
             {"preset": {"name": HARD, "until": 0.9}},
             f"preset {HARD!r}: alpha is Curve(kind='linear', start=1.0, end=0.0, until=0.9",
         ),
-        ({"preset": HARD, "ratio": "free"}, "unknown key in pruning: 'ratio'; did you mean 'ratios'"),
+        (
+            {"preset": HARD, "ratio": "free"},
+            "unknown key in pruning: 'ratio'; did you mean 'ratios'",
+        ),
         ({"preset": HARD, "ratios": "equal"}, "pruning.ratios is 'equal', should be 'free', "),
         ({"preset": HARD, "target": {"mac": 5}}, "unknown target 'mac'; did you mean 'macs'?"),
         ({"preset": HARD, "target": {"macs": -5}}, "a target needs 0 < low <= high"),
@@ -154,7 +160,10 @@ def trained() -> Any:
         ),
         ({"preset": WEIGHTS, "ratios": "affine"}, 'ratios = "affine" ranks filters'),
         ({"preset": HARD, "operators": ["prunes"]}, "unknown pruning operator 'prunes'; did you"),
-        ({"preset": HARD, "operators": ["prune-preset"]}, "unknown pruning operator 'prune-preset'"),
+        (
+            {"preset": HARD, "operators": ["prune-preset"]},
+            "unknown pruning operator 'prune-preset'",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_explained_in_a_line(pruning: object, said: str) -> None:

@@ -16,7 +16,7 @@ from evonas.history import History, Individual
 from evonas.morph.compact import COMPACT, TARGET, closed
 from evonas.morph.mutation import Mutation
 from evonas.morph.prune_crossover import crossed_genes
-from evonas.morph.prune_genes import mutations_for
+from evonas.morph.prune_operators import mutations_for
 from evonas.seeds import Rng
 
 

@@ -105,10 +105,10 @@ def opened(child: Genome, parent: Genome, mutations: Mapping[str, Mutation]) -> 
         EditError: if the child does not stem from this parent.
     """
     own = child.edits[len(parent.edits) :]
-    if child.edits[: len(parent.edits)] != parent.edits:
-        raise EditError("the child's edits do not begin with those of its first parent")
     if not own or own[-1].operator != COMPACT:
         return None
+    if child.edits[: len(parent.edits)] != parent.edits:
+        raise EditError("the child's edits do not begin with those of its first parent")
     mutations = {SETTINGS: Settings(), COMPACT: Compact(), **mutations}
     wide = parent
     for edit in own[:-1]:

@@ -5,16 +5,19 @@ https://arxiv.org/abs/1905.07320) merges the edits of two parents since their co
 takes each part's weights from the parent that has it, which keeps neither parent's function. Here
 the later edits of `second` are replayed on `first` with its trained weights, by the operators that
 made them, each of which keeps the function; `evonas.morph.inherit` brings their trained weights.
+Pruning is not carried over: its counts are of the second parent's widths, and genes cross by group
+(`evonas.morph.prune_crossover`).
 """
 
 from collections.abc import Mapping
 
 from evonas.errors import EditError, unknown
 from evonas.genome import Edit, Genome
+from evonas.genome.pruning import PRUNING
+from evonas.morph.always import ALWAYS
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import split_target
 from evonas.morph.replay import translated
-from evonas.morph.settings import SETTINGS, Settings
 from evonas.seeds import Rng
 
 
@@ -34,11 +37,11 @@ def crossover(
         rng: Draws which edits are.
         keep: Probability that an edit is carried over.
     """
-    mutations = {SETTINGS: Settings(), **mutations}
+    mutations = {**ALWAYS, **mutations}
     child, renamed = first, dict[str, str]()
     known = {edit.id for edit in first.edits}
     for edit in second.edits:
-        if edit.id in known:
+        if edit.id in known or _prunes(edit):
             continue
         chosen = rng.random() < keep
         if edit.operator not in mutations:
@@ -55,6 +58,11 @@ def crossover(
             continue
         renamed[edit.id] = replayed.id
     return child if len(child.edits) > len(first.edits) else None
+
+
+def _prunes(edit: Edit) -> bool:
+    """Return whether an edit is of the pruning genes, or thins the graphs by them."""
+    return any(split_target(target)[0] == PRUNING for target in edit.targets)
 
 
 def _keeps_function(mutation: Mutation, edit: Edit, genome: Genome) -> bool:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from evonas import seeds
 from evonas.errors import EditError, unknown
 from evonas.genome import Genome
-from evonas.morph.compact import COMPACT, Compact
+from evonas.morph.always import ALWAYS
 from evonas.morph.donate import with_donations
 from evonas.morph.mutation import Mutation
-from evonas.morph.settings import SETTINGS, Settings
 from evonas.seeds import Rng
 from evonas.state import State
 
@@ -33,7 +32,7 @@ def inherit(
     Raises:
         EditError: if the child does not stem from the first parent.
     """
-    mutations = {SETTINGS: Settings(), COMPACT: Compact(), **mutations}
+    mutations = {**ALWAYS, **mutations}
     genome, state = parents[0]
     start = len(genome.edits)
     if child.edits[:start] != genome.edits:

@@ -60,3 +60,15 @@ class PruningOptions:
                 "pruning needs a schedule, 0 < pruned_ratio < 1 (two numbers, the lower first) and"
                 f" 0 <= least_ratio < 1, given {self!r}"
             )
+        if self.target is None and high > 1 - self.least_ratio:
+            raise ConfigError(
+                f"pruned_ratio goes to {high!r}, and least_ratio = {self.least_ratio!r} must stay;"
+                " lower one of them"
+            )
+        single = [one.preset for one in self.schedules if one.granularity == "weight"]
+        if single and (self.target is not None or self.ratios == "affine"):
+            raise ConfigError(
+                f"the schedule {single[0]!r} prunes single weights, which changes neither MACs nor"
+                " the number of parameters and ranks no filters; give pruned_ratio and no target,"
+                " and ratios other than 'affine'"
+            )

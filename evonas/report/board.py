@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evonas.genome import Birth
-from evonas.history import Evaluation, Individual, Objective
+from evonas.history import Evaluation, Individual, Limit, Objective, over_limits
 from evonas.report.numbers import duration, short
 from evonas.report.terminal import metric, origin
 from evonas.selection import front, hypervolume
@@ -30,6 +30,7 @@ class Board:
         births: How many there will be; None where only time ends the search.
         seconds: How long it may take; None where only births end it.
         objectives: Of the search.
+        limits: Who breaks one does not belong to the front.
         started: `time.monotonic()` at the start.
     """
 
@@ -37,6 +38,7 @@ class Board:
     births: int | None
     seconds: float | None
     objectives: Sequence[Objective]
+    limits: Sequence[Limit] = ()
     started: float = field(default_factory=time.monotonic)
     running: dict[int, Birth] = field(default_factory=dict)
     reports: dict[int, tuple[int, Mapping[str, float]]] = field(default_factory=dict)
@@ -63,7 +65,8 @@ class Board:
             self.num_failures += 1
         else:
             self.evaluated.append(individual)
-            if individual.outcome.same_as is None:
+            metrics, same_as = individual.outcome.metrics, individual.outcome.same_as
+            if same_as is None and not over_limits(metrics, self.limits):
                 grown = [*self.members, individual]
                 self.members = [grown[index] for index in front([*map(self.losses, grown)])]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from evonas.history import Cost, Evaluation, Failure, History, Individual, Objective
+from evonas.history import Cost, Evaluation, Failure, History, Individual, Limit, Objective
 from evonas.lineage import edit_credits
 from evonas.selection import front, front_of, hypervolume
 
@@ -37,9 +37,11 @@ class Operator:
     on_front: int
 
 
-def best_first(history: History, objectives: Sequence[Objective]) -> list[Individual]:
+def best_first(
+    history: History, objectives: Sequence[Objective], limits: Sequence[Limit] = ()
+) -> list[Individual]:
     """Return the front, the best in the first objective first."""
-    members = front_of(history, objectives)
+    members = front_of(history, objectives, limits)
     return sorted(members, key=lambda one: loss(one, objectives[0]))
 
 
@@ -95,11 +97,13 @@ def total_cost(history: Iterable[Individual]) -> Cost:
     )
 
 
-def operators(history: History, objectives: Sequence[Objective]) -> list[Operator]:
+def operators(
+    history: History, objectives: Sequence[Objective], members: Iterable[Individual]
+) -> list[Operator]:
     """Return what became of every operator's births, those with the largest gain first."""
     gains = _gains(history, objectives[0])
     earned = edit_credits(history, objectives[0])
-    members = {one.number for one in front_of(history, objectives)}
+    on_front = {one.number for one in members}
     by_name: dict[str, list[Individual]] = {}
     for one in history:
         by_name.setdefault(one.birth.operator, []).append(one)
@@ -114,7 +118,7 @@ def operators(history: History, objectives: Sequence[Objective]) -> list[Operato
             compared=len(gained),
             gain=_mean(gained),
             credit=_mean([earned[one.number] for one in made if one.number in earned]),
-            on_front=sum(one.number in members for one in made),
+            on_front=sum(one.number in on_front for one in made),
         )
         rows.append(row)
     return sorted(rows, key=lambda row: (-(row.gain or 0.0), row.name))

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from evonas import drawing
-from evonas.history import Evaluation, History, Individual, Objective
+from evonas.history import Evaluation, History, Individual, Limit, Objective
 from evonas.lineage import edit_name, family_tree
 from evonas.report import facts, tables
 from evonas.report.ancestry import ancestry
@@ -18,12 +18,14 @@ from evonas.report.plots import Dot, scatter, steps
 Results = Mapping[str, Mapping[str, float]]
 
 
-def html(
+def html(  # noqa: PLR0913 - a search, and what is known of it beside
     history: History,
     objectives: Sequence[Objective],
     name: str,
     config: Mapping[str, Any],
     final: Results | None = None,
+    *,
+    limits: Sequence[Limit] = (),
 ) -> str:
     """Return the report of a search, finished or not.
 
@@ -33,8 +35,9 @@ def html(
         name: Of the search.
         config: The resolved run file.
         final: Metrics on the test data by arm (`inherited`, `from scratch`), if there are any.
+        limits: Who breaks one does not belong to the front.
     """
-    members = facts.best_first(history, objectives) if history.evaluated() else []
+    members = facts.best_first(history, objectives, limits) if history.evaluated() else []
     sections = [
         _summary(history, objectives, members),
         *_results(history, objectives, members, final or {}),
@@ -84,7 +87,7 @@ def _results(
         _section("Lineage of the front", _lineage(history, objectives, members)),
         _section(
             "Operators",
-            tables.operator_table(facts.operators(history, objectives), objectives[0]),
+            tables.operator_table(facts.operators(history, objectives, members), objectives[0]),
         ),
         _section(f"Architecture of #{members[0].number}", _architecture(members[0])),
     ]

@@ -28,7 +28,7 @@ def view_for(run: Run, *, quiet: bool, console: Console | None = None) -> Genera
         return
     births = None if run.births is None else run.births + (run.final.members if run.final else 0)
     seconds = None if run.hours is None else run.hours * 3600
-    board = Board(run.name, births, seconds, run.objectives)
+    board = Board(run.name, births, seconds, run.objectives, run.limits)
     view = Live(board, console) if console.is_terminal else Lines(run.objectives, births, console)
     with view:
         yield view

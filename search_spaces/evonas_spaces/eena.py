@@ -75,8 +75,8 @@ class Eena(SearchSpace):
         blocks: How often the block is stacked; between two of them the map is halved while it is
             at least twice 4 pixels wide and high.
         mirrored: Whether every block gets every edit, with weights of its own.
-        preset: Which mutations there are, unless `operators` says so; `none` leaves the architecture
-            to the genes.
+        preset: Which mutations there are, unless `operators` says so; `none` leaves the
+            architecture as it is.
         operators: Mutations by entry-point name or as `module:Class`; empty for the preset's.
         max_layers: Convolutions and linear layers that insertions may lead to.
         max_width: Channels of a layer that widening may lead to.

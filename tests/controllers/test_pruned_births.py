@@ -18,7 +18,7 @@ from evonas.genome import Birth, Edit, canonical
 from evonas.genome.pruning import PruningGenes
 from evonas.history import Cost, Evaluation, History, Individual, Objective
 from evonas.morph.compact import COMPACT, closed, opened, pending
-from evonas.morph.prune_genes import mutations_for
+from evonas.morph.prune_operators import mutations_for
 from evonas.morph.prune_options import PruningOptions, Target
 from evonas.networks import Signature
 from evonas_spaces.mlp import Mlp
@@ -29,7 +29,12 @@ OPTIONS = PruningOptions(
     schedules=(Hard().schedule(), Hard(begin=0.5).schedule()),
     target=Target("parameters", 60.0, 120.0),
 )
-CONTROLLERS = [Eena(population=6), Nsga2(population=6), Aging(population=6), RandomSearch(max_edits=3)]
+CONTROLLERS = [
+    Eena(population=6),
+    Nsga2(population=6),
+    Aging(population=6),
+    RandomSearch(max_edits=3),
+]
 
 
 def question(options: PruningOptions | None = OPTIONS, *only: str) -> Question:
@@ -142,7 +147,7 @@ def test_genes_come_first_so_that_fresh_parts_are_not_pruned() -> None:
         assert names == sorted(names, key=lambda name: (name == COMPACT, name != "prune"))
 
 
-def test_a_pruned_network_that_was_evaluated_is_not_proposed_again(pruned: History) -> None:
+def test_a_pruned_network_that_was_evaluated_is_not_proposed_again() -> None:
     one_way = replace(OPTIONS, ratios="uniform", target=Target("parameters", 80.0, 80.0))
     one_way = replace(one_way, schedules=one_way.schedules[:1])
     asked = question(one_way, "prune")

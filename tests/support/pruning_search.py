@@ -9,7 +9,7 @@ from support.tiny_search import TINY
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evonas.genome.schedule import Curve, Criterion, Granularity, Schedule
+from evonas.genome.schedule import Criterion, Curve, Granularity, Schedule
 from evonas.networks import Network, Signature, Signatures
 from evonas.preset import Preset
 from evonas.pruning_plan import PlannedGroup
@@ -24,7 +24,10 @@ PRUNING: Mapping[str, Any] = {
     "trainer": "support.pruning_search:Thinning",
     "genes": {},
     "pruning": {
-        "presets": ["support.pruning_search:Hard", {"name": "support.pruning_search:Hard", "begin": 0.5}],
+        "presets": [
+            "support.pruning_search:Hard",
+            {"name": "support.pruning_search:Hard", "begin": 0.5},
+        ],
         "target": {"parameters": [0.3, 0.7]},
     },
 }

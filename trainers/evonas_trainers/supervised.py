@@ -9,6 +9,7 @@ anew before the model is judged, because those that training leaves behind lag a
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, final
 
@@ -29,17 +30,9 @@ from evonas_trainers.augment import Augment, normalise
 from evonas_trainers.curriculum.shuffled import Shuffled
 from evonas_trainers.evaluation import judge, logits
 from evonas_trainers.optimizer import OptimizerSettings, ScheduleName, inherit, schedule
+from evonas_trainers.pruned import rebuilt, started
 from evonas_trainers.reference_network import reference_network
-from evonas_trainers.slots import (
-    Batch,
-    Course,
-    Curriculum,
-    Distillation,
-    Distiller,
-    Pruner,
-    Pruning,
-    cut,
-)
+from evonas_trainers.slots import Batch, Course, Curriculum, Distillation, Distiller, Pruner, cut
 
 
 @final
@@ -47,6 +40,8 @@ from evonas_trainers.slots import (
 class Supervised(Trainer):
     """Classification. Reports `error` and `accuracy` (shares of 1) and `loss` (nats) on validation.
 
+    With something to prune these are of the rebuilt network, whose error is `compact_error` too;
+    `masked_error` is that of the model as the last step left it, `gap` the first minus the second.
     What stands before `epochs` is used once a search, so it cannot be a gene.
 
     Attributes:
@@ -68,7 +63,6 @@ class Supervised(Trainer):
         label_smoothing: Probability that is spread over all classes.
         max_norm: Gradients are scaled down to this norm; 0 for never.
         calibration_samples: So many training inputs, as they are, give the batch-norm statistics.
-        pruning: Makes parts of the model superfluous.
         distillation: Learns from other networks.
         curriculum: Chooses which samples come when; None for all, shuffled.
     """
@@ -76,6 +70,7 @@ class Supervised(Trainer):
     paper: ClassVar[str] = "Supervised classification by stochastic gradient descent"
     accepts: ClassVar[type] = nn.Module
     metrics: ClassVar[Mapping[str, str]] = {"error": "min", "loss": "min", "accuracy": "max"}
+    prunes: ClassVar[bool] = True
     fixed: ClassVar[frozenset[str]] = frozenset(
         {"data", "root", "packed", "size", "valid_ratio", "test_ratio", "train_samples"}
     )
@@ -98,7 +93,6 @@ class Supervised(Trainer):
     label_smoothing: float = 0.0
     max_norm: float = 0.0
     calibration_samples: int = 512
-    pruning: Pruning | None = None
     distillation: Distillation | None = None
     curriculum: Curriculum | None = None
 
@@ -145,7 +139,7 @@ class Supervised(Trainer):
         with devices.seeded(seed, device):
             model = reference_network(self.signatures(prepared)["net"]).to(device)
         trainer = replace(
-            self, epochs=epochs, schedule="cosine", pruning=None, distillation=None, curriculum=None
+            self, epochs=epochs, schedule="cosine", distillation=None, curriculum=None
         )
         context = Context(device, torch.float32, seed, prepared, None, lambda *_, **__: None)
         trainer.train(model, context)
@@ -160,14 +154,15 @@ class Supervised(Trainer):
     def train(self, model: nn.Module, context: Context) -> Trained:
         """Train for some epochs, reporting after each."""
         model.to(memory_format=torch.channels_last)
-        samples, stopped, metrics = 0, False, dict[str, float]()
+        samples, stopped = 0, False
+        metrics: Mapping[str, float] = {}
         with devices.seeded(seeds.integer(context.seed, "layers"), context.device):
             run = self._begin(model, context)
             try:
                 for epoch in range(self.epochs):
                     loss, seen = self._epoch(run, epoch)
                     samples += seen
-                    metrics = self._judge(run)
+                    metrics = self._judge(run, model)
                     context.report(epoch + 1, **metrics, train_loss=loss)
             except Stopped:
                 stopped = True
@@ -175,8 +170,11 @@ class Supervised(Trainer):
                 run.distiller.finish()
             if run.pruner is not None:
                 run.pruner.finish(run.optimizer)
-                metrics = self._judge(run)
-        return Trained(metrics, samples, State.of(model, run.optimizer), stopped)
+            state = State.of(model, run.optimizer)
+            if context.pruning is not None:
+                judge = partial(self._judge, run)
+                metrics, state = rebuilt(state, context.pruning, context.device, judge, metrics)
+        return Trained(metrics, samples, state, stopped)
 
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         """Judge the model as it is on the test data."""
@@ -190,7 +188,7 @@ class Supervised(Trainer):
         draws = torch.Generator(context.device)
         draws.manual_seed(seeds.integer(context.seed, "augment"))
         distiller = self.distillation and self.distillation.start(model, data, draws)
-        pruner = self.pruning and self.pruning.start(model, draws)
+        pruner = started(model, context, draws)
         course = (
             Shuffled(len(data["train_y"]), self.batch_size, shuffle)
             if self.curriculum is None
@@ -258,12 +256,12 @@ class Supervised(Trainer):
             return criterion(run.model(batch.inputs))
         return run.pruner.loss(batch.inputs, criterion, progress)
 
-    def _judge(self, run: "_Run") -> dict[str, float]:
+    def _judge(self, run: "_Run", model: nn.Module) -> Mapping[str, float]:
         """Measure batch-norm statistics anew; judge on the validation data."""
         inputs = run.data["train_x"][: self.calibration_samples]
         batches = cut(torch.arange(len(inputs)), self.batch_size)
-        reestimate(run.model, (normalise(inputs[rows], run.data) for rows in batches))
-        return judge(run.model, run.data, "valid")
+        reestimate(model, (normalise(inputs[rows], run.data) for rows in batches))
+        return judge(model, run.data, "valid")
 
 
 @final
