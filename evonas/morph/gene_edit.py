@@ -51,7 +51,7 @@ def with_genes(genome: Genome, edit: Edit) -> Genome:
         raise EditError(f"pruning genes have the target {GENES!r}, given {edit.targets!r}")
     try:
         genes = PruningGenes.from_json(edit.args["genes"])
-    except (ConfigError, KeyError, TypeError) as error:
+    except (AttributeError, ConfigError, KeyError, TypeError) as error:
         raise EditError(f"{dict(edit.args)!r} holds no pruning genes: {error}") from None
     prunable = Prunable.of(genome, genes.schedule.residual, genes.schedule.granularity)
     prunable.check(genes.kept)

@@ -44,10 +44,20 @@ class Start:
             EditError: if nothing can be pruned.
         """
         genes = PruningGenes.of(genome) or PruningGenes(schedule=options.schedules[0])
-        prunable = prunable_by(genome, genes.schedule)
         if genes.kept:
-            return cls(prunable, replace(genes, kept=prunable.fitted(genes)), options)
+            return cls.read(genome, genes, options)
+        prunable = prunable_by(genome, genes.schedule)
         return cls.anew(prunable, genes.schedule, drawn_bound(prunable, options, rng), options)
+
+    @classmethod
+    def read(cls, genome: Genome, genes: PruningGenes, options: PruningOptions) -> "Start":
+        """Return genes as they read on a genome.
+
+        Raises:
+            EditError: if nothing can be pruned.
+        """
+        prunable = prunable_by(genome, genes.schedule)
+        return cls(prunable, replace(genes, kept=prunable.fitted(genes)), options)
 
     @classmethod
     def anew(
@@ -80,6 +90,12 @@ class Start:
     def ratios(self) -> Mapping[str, float]:
         """The share that is kept of each name."""
         return {name: gene.keep / gene.width for name, gene in self.genes.kept.items()}
+
+    @property
+    def kept_ratio(self) -> float:
+        """The share that is kept of all there is."""
+        kept, width = (sum(numbers) for numbers in zip(*self.genes.kept.values(), strict=True))
+        return kept / width
 
     def with_kept(self, kept: Mapping[str, Kept]) -> "Start":
         """Return the genes with other counts, brought to their own target if they have one."""

@@ -120,5 +120,4 @@ def refitted(start: Start, genome: Genome, schedule: Schedule) -> Start:
     moved = Start(prunable, replace(genes, kept=prunable.fitted(genes)), start.options)
     if old.target is not None and schedule.granularity == "filter":
         return moved.bounded(old.target)
-    kept, width = (sum(numbers) for numbers in zip(*old.kept.values(), strict=True))
-    return moved.bounded(share_bound(prunable, kept / width, start.options))
+    return moved.bounded(share_bound(prunable, start.kept_ratio, start.options))

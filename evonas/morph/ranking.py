@@ -2,7 +2,8 @@
 
 Towards Efficient Model Compression via Learned Global Ranking (LeGR), Chin, Ding, Zhang and
 Marculescu, 2020, https://arxiv.org/abs/1904.12368. One ranking serves every target: filters go in
-its order until the network meets it.
+its order until the network meets it. Difference: where the last filter to go was worth more than
+what was missing, cheaper ones come back, so that rankings are compared at one cost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from evonas.errors import EditError
 from evonas.genome.pruning import Kept
-from evonas.morph.repair import Budget
+from evonas.morph.repair import TOLERANCE, Budget
 from evonas.seeds import Rng
 
 AFFINE = (1.0, 0.0)
@@ -60,7 +61,23 @@ def ranked(
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if budget.cost(left(middle)) <= most else (middle + 1, high)
-    return budget.named(left(low))
+    return budget.named(_refilled(budget, left(low), order[:low].tolist(), most))
+
+
+def _refilled(
+    budget: Budget, counts: Sequence[int], gone: Sequence[int], most: float
+) -> Sequence[int]:
+    """Return the counts with filters that fit put back, last gone first."""
+    closed: set[int] = set()
+    for place in reversed(gone):
+        if budget.cost(counts) >= (1 - TOLERANCE) * most:
+            break
+        more = [count + (place == other) for other, count in enumerate(counts)]
+        if place in closed or more[place] > budget.sizes[place] or budget.cost(more) > most:
+            closed.add(place)
+        else:
+            counts = more
+    return counts
 
 
 def perturbed(
