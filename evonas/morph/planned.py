@@ -35,13 +35,14 @@ def planned(genome: Genome, build: Build) -> PruningPlan | None:
     genes = PruningGenes.of(genome)
     if genes is None or not genes.kept:
         return None
+    parameters = _parameters(genome, build)
     if pending(genome):
-        groups = tuple(_groups(genome, genes, _parameters(genome, build)))
+        groups = tuple(_groups(genome, genes, parameters))
         compacted = _Compacted(genome, closed(genome), build)
         return PruningPlan(schedule=genes.schedule, groups=groups, compacted=compacted)
     return PruningPlan(
         schedule=genes.schedule,
-        weights=_weights(genome, genes),
+        weights=_weights(genome, genes, parameters),
         compacted=_Compacted(genome, genome, build),
     )
 
@@ -65,14 +66,14 @@ class _Compacted:
         return model, state
 
 
-def _parameters(genome: Genome, build: Build) -> frozenset[str]:
-    """Return the names of all parameters of a genome's model."""
+def _parameters(genome: Genome, build: Build) -> Mapping[str, int]:
+    """Return how many numbers there are in every parameter of a genome's model."""
     with torch.device("meta"):
-        return frozenset(name for name, _ in build(genome).named_parameters())
+        return {name: tensor.numel() for name, tensor in build(genome).named_parameters()}
 
 
 def _groups(
-    genome: Genome, genes: PruningGenes, parameters: frozenset[str]
+    genome: Genome, genes: PruningGenes, parameters: Mapping[str, int]
 ) -> Iterator[PlannedGroup]:
     """Yield the groups that lose channels, each mirrored block's by itself."""
     prunable = Prunable.of(genome, genes.schedule.residual)
@@ -115,11 +116,14 @@ def _places(labels: Indices | None, group: Group) -> Places:
     return in_order.reshape(len(group.classes), -1)
 
 
-def _weights(genome: Genome, genes: PruningGenes) -> Mapping[str, int]:
-    """Return how many single weights stay of each tensor; mirrored layers keep as many."""
+def _weights(
+    genome: Genome, genes: PruningGenes, parameters: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Return how many single weights stay of each tensor; mirrored layers keep one share."""
     found: dict[str, int] = {}
     for target, kept in fitted(genome, genes).items():
         name, site = split_target(target)
         for layer in instances(genome.architecture[name], site):
-            found[f"{prefix(genome, name)}{layer}.weight"] = kept.keep
+            weight = f"{prefix(genome, name)}{layer}.weight"
+            found[weight] = max(1, round(kept.keep * parameters[weight] / kept.width))
     return found

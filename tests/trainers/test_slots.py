@@ -1,22 +1,23 @@
 """The contract of the slots, and how the loop calls them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, final
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from evonas import plugins, seeds
+from evonas.genome.schedule import Schedule
+from evonas.pruning_plan import PlannedGroup, PruningPlan
+from evonas.state import State
 from evonas.trainer import Context
 from evonas_trainers.curriculum.easy_to_hard import EasyToHard
 from evonas_trainers.distillation.soft_targets import SoftTargets
 from evonas_trainers.pruning.soft import Soft
-from evonas_trainers.slots import Criterion, Curriculum, Distillation, Pruner, Pruning, cut
+from evonas_trainers.slots import Curriculum, Distillation, Pruning, cut
 from evonas_trainers.supervised import Supervised
 
 
@@ -73,54 +74,36 @@ def test_slots_are_made_from_tables() -> None:
     assert trainer.optimizer.lr == 0.1
 
 
-@final
-@dataclass(frozen=True)
-class _TwoPaths(Pruning):
-    """Trains a second head on the first one's outputs, to try the contract's harder half."""
-
-    paper: ClassVar[str] = "none"
-    calls: list[str]
-
-    def start(self, model: nn.Module, generator: torch.Generator) -> Pruner:
-        del generator
-        return _TwoPathPruner(self.calls, model)
+def unchanged(state: State) -> tuple[nn.Module, State]:
+    model = network()
+    model.load_state_dict(dict(state.tensors))
+    return model, state
 
 
-@final
-class _TwoPathPruner(Pruner):
-    def __init__(self, calls: list[str], model: nn.Module) -> None:
-        self.head = nn.Linear(3, 3)
-        self.companion = nn.ModuleList([self.head])
-        self.start = self.head.weight.detach().clone()
-        self.calls, self.model = calls, model
-
-    def loss(self, inputs: Tensor, criterion: Criterion, progress: float) -> Tensor:
-        self.calls.append("loss")
-        outputs = self.model(inputs)
-        return criterion(outputs) + criterion(self.head(outputs))
-
-    def before_step(self, optimizer: Optimizer, progress: float) -> None:
-        assert self.head.weight.grad is not None
-        self.calls.append("before")
-
-    def after_step(self, optimizer: Optimizer, progress: float) -> None:
-        self.calls.append("after")
-
-    def finish(self, optimizer: Optimizer) -> None:
-        assert not torch.equal(self.head.weight, self.start)
-        self.calls.append("finish")
-
-
-def test_a_pruner_may_run_two_paths_and_train_a_companion(pictures: str) -> None:
-    calls: list[str] = []
-    trainer = Supervised(data=pictures, epochs=1, batch_size=1000, pruning=_TwoPaths(calls))
-    trained = trainer.train(network(), context(trainer.prepare(0)))
-    assert calls == ["loss", "before", "after", "finish"]
+def test_a_pruner_may_run_two_paths_and_train_a_companion(pictures: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    rule = {"name": "support.two_paths:TwoPaths", "log": str(log)}
+    plan = PruningPlan(schedule=Schedule(rule=rule), compacted=unchanged)
+    trainer = Supervised(data=pictures, epochs=1, batch_size=1000)
+    trained = trainer.train(network(), replace(context(trainer.prepare(0)), pruning=plan))
+    assert log.read_text(encoding="utf-8") == "loss before after finish "
     assert trained.state is not None
     assert trained.state.tensors.keys() == network().state_dict().keys()
 
 
-def test_a_distillation_and_a_curriculum_work_together(pictures: str) -> None:
+def test_all_three_slots_work_together(pictures: str) -> None:
+    places = {name: np.arange(10)[:, None] for name in ("0.weight", "0.bias", "1.weight", "1.bias")}
+    columns = {"4.weight": np.arange(360).reshape(10, 36)}
+    group = PlannedGroup(
+        name="0",
+        size=10,
+        keep=8,
+        weights={"0.weight": places["0.weight"]},
+        rows=places,
+        norms=("1.weight",),
+        columns=columns,
+    )
+    plan = PruningPlan(schedule=Schedule(interval=2), groups=(group,), compacted=unchanged)
     trainer = Supervised(
         data=pictures,
         epochs=6,
@@ -128,6 +111,7 @@ def test_a_distillation_and_a_curriculum_work_together(pictures: str) -> None:
         distillation=SoftTargets(teacher_epochs=5),
         curriculum=EasyToHard(scoring_epochs=3),
     )
-    model = network()
-    trained = trainer.train(model, context(trainer.prepare(0)))
+    trained = trainer.train(network(), replace(context(trainer.prepare(0)), pruning=plan))
+    assert trained.state is not None
     assert trained.metrics["error"] < 0.2
+    assert (trained.state.tensors["1.weight"] == 0).sum() == 2
