@@ -15,6 +15,7 @@ from typing import Any
 import networkx as nx
 
 from evonas.genome import CONTROL, FINAL, Edit, Genome, canonical
+from evonas.genome.past_pruning import GENES, PastPruning, told
 from evonas.history import Cost, Evaluation, Individual, Objective
 
 WEIGHTS = "weights"
@@ -33,12 +34,12 @@ def family_tree(
 
     Returns:
         Nodes are numbers with `operator`, `key`, `edits` (names of those added to the first
-        parent's), `metrics`, `front`, `failure` (its kind or the empty string), `weights`,
-        `generation` (steps from the first of the line), and own and line cost as `samples`,
-        `macs`, `seconds`, `line_samples`, `line_macs`, `line_seconds`. Edges have a `role`
-        (weights or donor), the names of the `edits` that came this way, and the first parent's
-        edge has the `credit` where a control is known. The graph has the names of the
-        `objectives`.
+        parent's), `pruned` (how its own edits prune, or the empty string), `metrics`, `front`,
+        `failure` (its kind or the empty string), `weights`, `generation` (steps from the first of
+        the line), and own and line cost as `samples`, `macs`, `seconds`, `line_samples`,
+        `line_macs`, `line_seconds`. Edges have a `role` (weights or donor), the names of the
+        `edits` that came this way, and the first parent's edge has the `credit` where a control is
+        known. The graph has the names of the `objectives`.
     """
     found = {one.number: one for one in individuals}
     graph: nx.DiGraph[int] = nx.DiGraph(objectives=[objective.name for objective in objectives])
@@ -115,18 +116,25 @@ def added_edits(child: Genome, parent: Genome | None) -> tuple[Edit, ...]:
     return child.edits[shared:]
 
 
-def edit_name(edit: Edit) -> str:
-    """Return an edit as a reader knows it: operator and targets."""
+def edit_name(edit: Edit, genome: Genome) -> str:
+    """Return an edit on a genome's record as a reader knows it: operator and targets.
+
+    Edits of pruning tell how many channels stay or go.
+    """
+    if GENES in edit.targets:
+        return told(edit, genome)
     return " ".join((edit.operator, *edit.targets))
 
 
 def _facts(one: Individual, added: Sequence[Edit], line: Cost) -> dict[str, Any]:
-    outcome = one.outcome
+    outcome, genome = one.outcome, one.birth.genome
     evaluated = isinstance(outcome, Evaluation)
+    pruned = PastPruning.of(genome) if any(GENES in edit.targets for edit in added) else None
     return {
         "operator": one.birth.operator,
-        "key": one.birth.genome.key,
-        "edits": [edit_name(edit) for edit in added],
+        "key": genome.key,
+        "edits": [edit_name(edit, genome) for edit in added],
+        "pruned": pruned.text if pruned else "",
         "metrics": dict(outcome.metrics) if evaluated else {},
         "failure": "" if evaluated else outcome.kind,
         "weights": outcome.weights if evaluated else "",
@@ -145,19 +153,25 @@ def _connect(
     """Add the edges into one individual; an edit comes from the first donor that has it."""
     if not parents:
         return
-    heir, left = parents[0], list(added)
+    heir, left, genome = parents[0], list(added), one.birth.genome
     for donor in parents[1:]:
         if donor.number == heir.number:
             continue
         given = {_innovation(edit) for edit in donor.birth.genome.edits}
-        names = [edit_name(edit) for edit in left if _innovation(edit) in given]
+        names = [edit_name(edit, genome) for edit in left if _innovation(edit) in given]
         left = [edit for edit in left if _innovation(edit) not in given]
         graph.add_edge(donor.number, one.number, role=DONOR, edits=names)
-    graph.add_edge(heir.number, one.number, role=WEIGHTS, edits=[edit_name(edit) for edit in left])
+    names = [edit_name(edit, genome) for edit in left]
+    graph.add_edge(heir.number, one.number, role=WEIGHTS, edits=names)
 
 
 def _innovation(edit: Edit) -> str:
-    """Return what stays of an edit when crossover chains it to other predecessors."""
+    """Return what stays of an edit when crossover chains it to other predecessors.
+
+    Pruning genes are one innovation, since they are varied on the way from donor to child.
+    """
+    if GENES in edit.targets:
+        return GENES
     return canonical.text([edit.operator, edit.targets, edit.args])
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from histories import OBJECTIVES, history, long_history, seed_genome, warmed, widened
+from pruned_histories import pruned_history
 
 from evonas.genome import Genome
 from evonas.history import History, Individual
@@ -57,6 +58,19 @@ def test_generations_are_counted_along_the_weights() -> None:
 def test_members_of_the_front_are_marked() -> None:
     tree = family_tree(history(), OBJECTIVES, front=[2, 5])
     assert [number for number in tree if tree.nodes[number]["front"]] == [2, 5]
+
+
+def test_a_pruned_birth_has_the_weights_of_one_parent_and_the_varied_genes_of_the_other() -> None:
+    tree = family_tree(pruned_history(), OBJECTIVES)
+    genes = ["prune-jitter (ghfp): keeps 4 of 8 channels", "compact: -4 channels"]
+    assert tree.edges[0, 3] == {"role": "weights", "edits": []}
+    assert tree.edges[2, 3] == {"role": "donor", "edits": genes}
+
+
+def test_only_births_that_prune_say_how() -> None:
+    nodes = family_tree(pruned_history(), OBJECTIVES).nodes
+    assert nodes[3]["pruned"] == "ghfp (l1), 4 of 8 channels"
+    assert (nodes[0]["pruned"], nodes[4]["pruned"]) == ("", "")
 
 
 SEED = seed_genome()

@@ -18,7 +18,6 @@ from evonas.morph.keep import Prunable
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import prefix
 from evonas.morph.removal import Strengths, removed
-from evonas.morph.settings import SETTINGS, Settings
 from evonas.seeds import Rng
 from evonas.state import State
 
@@ -99,7 +98,7 @@ def opened(child: Genome, parent: Genome, mutations: Mapping[str, Mutation]) -> 
     Args:
         child: The child.
         parent: Whose edits the child's own ones follow.
-        mutations: The operators, by name.
+        mutations: The operators, by name; those of `evonas.morph.always` with the space's.
 
     Raises:
         EditError: if the child does not stem from this parent.
@@ -109,7 +108,6 @@ def opened(child: Genome, parent: Genome, mutations: Mapping[str, Mutation]) -> 
         return None
     if child.edits[: len(parent.edits)] != parent.edits:
         raise EditError("the child's edits do not begin with those of its first parent")
-    mutations = {SETTINGS: Settings(), COMPACT: Compact(), **mutations}
     wide = parent
     for edit in own[:-1]:
         if edit.operator not in mutations:

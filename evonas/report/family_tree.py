@@ -84,16 +84,18 @@ def _columns(tree: "nx.DiGraph[int]", number: int, objectives: list[str]) -> lis
 def _label(tree: "nx.DiGraph[int]", number: int) -> str:
     facts = tree.nodes[number]
     donors = sorted(parent for parent, _, role in tree.in_edges(number, "role") if role == DONOR)
-    parts = [
-        "crossover" if donors else _short(", ".join(facts["edits"])) or facts["operator"],
-        *(f"of {donor}" for donor in donors),
-        f"({len(facts['edits'])} edits)" if donors else "",
-        f"[{facts['failure']}]" if facts["failure"] else "",
-    ]
-    return " ".join(part for part in parts if part)
+    edits = readable(", ".join(facts["edits"])) or facts["operator"]
+    if facts["pruned"] and donors:
+        told = [f"{edits}, genes of {', '.join(map(str, donors))}"]
+    elif donors:
+        of = (f"of {donor}" for donor in donors)
+        told = ["crossover", *of, f"({len(facts['edits'])} edits)"]
+    else:
+        told = [edits]
+    return " ".join([*told, f"[{facts['failure']}]"] if facts["failure"] else told)
 
 
-def _short(edits: str) -> str:
+def readable(edits: str) -> str:
     """Cut the edit ids in layers' names, which tell nothing to a reader, to four digits."""
     return re.sub(r"_([0-9a-f]{4})[0-9a-f]{12}\b", r"_\1", edits)
 

@@ -14,6 +14,7 @@ from evonas.report.ancestry import ancestry
 from evonas.report.markup import Markup, join, tag
 from evonas.report.numbers import duration, short
 from evonas.report.plots import Dot, scatter, steps
+from evonas.report.pruning_section import pruning
 
 Results = Mapping[str, Mapping[str, float]]
 
@@ -80,9 +81,11 @@ def _results(
     """Return the sections that need at least one evaluated candidate."""
     if not members:
         return [_section("Front", tag("p", "Nothing has been evaluated yet.", class_="note"))]
+    pruned = pruning(history, members, lambda one: _tip(one, objectives))
     return [
         _section("Front", _front(history, objectives, members)),
         *([_section("On the test data", tables.test_table(final))] if final else []),
+        *([_section("Pruning", pruned)] if pruned else []),
         _section("Progress", _progress(history, objectives)),
         _section("Lineage of the front", _lineage(history, objectives, members)),
         _section(
@@ -184,7 +187,9 @@ def _lineage(
         return "\n".join([_tip(history[number], objectives), *edits])
 
     drawn = tag("div", ancestry(tree, numbers, tip), class_="scroll")
-    note = "Full lines: weights are inherited. Dashed lines: edits of a second parent."
+    note = (
+        "Full lines: weights are inherited. Dashed lines: edits or pruning genes of another parent."
+    )
     return join(drawn, tag("p", note, class_="note"))
 
 
@@ -196,7 +201,7 @@ def _architecture(best: Individual) -> Markup:
         tag("figure", tag("figcaption", name), Markup(drawing.svg(graph)))
         for name, graph in genome.architecture.items()
     ]
-    edits = [tag("li", edit_name(edit)) for edit in genome.edits]
+    edits = [tag("li", edit_name(edit, genome)) for edit in genome.edits]
     steps_taken = tag("div", tag("h3", "Edits from the seed on"), tag("ol", *edits))
     return tag(
         "div",

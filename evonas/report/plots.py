@@ -82,21 +82,17 @@ def scatter(dots: Sequence[Dot], x_label: str, y_label: str, line: Sequence[Dot]
     x = Axis.over(xs, x_label, (_LEFT, _LARGE[0] - _RIGHT), whole=False)
     y = Axis.over(ys, y_label, (_LARGE[1] - _BOTTOM, _TOP), whole=False)
     corners = [(x.at(dot.x), y.at(dot.y)) for dot in line]
-    marks = [
-        tag(
-            "circle",
-            class_="dot front" if dot.is_front else "dot",
-            cx=x.at(dot.x),
-            cy=y.at(dot.y),
-            r=6 if dot.is_front else 4,
-            data_number=dot.number,
-            data_tip=dot.tip,
-            **_focusable(dot),
-        )
-        for dot in sorted(dots, key=lambda dot: dot.is_front)
-    ]
     stairs = [tag("path", class_="stairs", d=_stairs(corners))] if len(corners) > 1 else []
-    return _chart(x, y, f"{y_label} against {x_label}", *stairs, *marks)
+    return _chart(x, y, f"{y_label} against {x_label}", *stairs, *_marks(dots, x, y))
+
+
+def paired(dots: Sequence[Dot], x_label: str, y_label: str) -> Markup:
+    """Draw two measurements of the same kind against each other, with the line of equal ones."""
+    values = [value for dot in dots for value in (dot.x, dot.y)]
+    x = Axis.over(values, x_label, (_LEFT, _SMALL[0] - _RIGHT), whole=False)
+    y = Axis.over(values, y_label, (_SMALL[1] - _BOTTOM, _TOP), whole=False)
+    equal = tag("line", class_="equal", x1=x.start, y1=y.start, x2=x.end, y2=y.end)
+    return _chart(x, y, f"{y_label} against {x_label}", equal, *_marks(dots, x, y))
 
 
 def steps(points: Sequence[tuple[int, float]], y_label: str) -> Markup:
@@ -111,6 +107,23 @@ def steps(points: Sequence[tuple[int, float]], y_label: str) -> Markup:
     )
     line = tag("path", class_="curve", d=_stairs(places))
     return _chart(x, y, f"{y_label} over births", line, last, note)
+
+
+def _marks(dots: Sequence[Dot], x: Axis, y: Axis) -> list[Markup]:
+    """Return the candidates' circles, the front's on top."""
+    return [
+        tag(
+            "circle",
+            class_="dot front" if dot.is_front else "dot",
+            cx=x.at(dot.x),
+            cy=y.at(dot.y),
+            r=6 if dot.is_front else 4,
+            data_number=dot.number,
+            data_tip=dot.tip,
+            **_focusable(dot),
+        )
+        for dot in sorted(dots, key=lambda dot: dot.is_front)
+    ]
 
 
 def _chart(x: Axis, y: Axis, title: str, *marks: Markup) -> Markup:

@@ -6,15 +6,18 @@ from evonas.history import Evaluation, Failure, Individual, Objective
 from evonas.report.facts import Operator
 from evonas.report.markup import Markup, tag
 from evonas.report.numbers import short
+from evonas.report.prunings import pruned_by
 
 _NONE = "\u2013"
 
 
 def front_table(members: Sequence[Individual], objectives: Sequence[Objective]) -> Markup:
-    """Return one row a member: number, origin, objectives, size, edits, settings."""
+    """Return one row a member: number, origin, objectives, size, edits, pruning, settings."""
+    prunings = [pruned_by(one) for one in members]
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
-    head = ["#", "operator", "parents", *names, *sizes, "edits", "settings"]
+    texts = ["pruned by", "settings"] if any(prunings) else ["settings"]
+    head = ["#", "operator", "parents", *names, *sizes, "edits", *texts]
     rows = [
         [
             f"#{one.number}",
@@ -22,11 +25,13 @@ def front_table(members: Sequence[Individual], objectives: Sequence[Objective]) 
             parents(one),
             *(metric(one, name) for name in [*names, *sizes]),
             str(len(one.birth.genome.edits)),
+            *([pruning or _NONE] if any(prunings) else []),
             settings(one.birth.genome.settings),
         ]
-        for one in members
+        for one, pruning in zip(members, prunings, strict=True)
     ]
-    return _table(head, rows, left={1, 2, len(head) - 1}, numbers=[one.number for one in members])
+    left = {1, 2, *range(len(head) - len(texts), len(head))}
+    return table(head, rows, left=left, numbers=[one.number for one in members])
 
 
 def operator_table(rows: Sequence[Operator], objective: Objective) -> Markup:
@@ -52,7 +57,7 @@ def operator_table(rows: Sequence[Operator], objective: Objective) -> Markup:
         "was trained as long.",
         class_="note",
     )
-    return tag("div", _table([*head, "on the front"], cells, left={0}), note)
+    return tag("div", table([*head, "on the front"], cells, left={0}), note)
 
 
 def failure_table(failed: Iterable[tuple[Individual, Failure]]) -> Markup:
@@ -61,7 +66,7 @@ def failure_table(failed: Iterable[tuple[Individual, Failure]]) -> Markup:
         [f"#{one.number}", one.birth.operator, failure.kind, _message(failure)]
         for one, failure in failed
     ]
-    return _table(["#", "operator", "kind", "what happened"], rows, left={1, 2, 3})
+    return table(["#", "operator", "kind", "what happened"], rows, left={1, 2, 3})
 
 
 def test_table(results: Mapping[str, Mapping[str, float]]) -> Markup:
@@ -71,7 +76,7 @@ def test_table(results: Mapping[str, Mapping[str, float]]) -> Markup:
         [arm, *(short(metrics[name]) if name in metrics else _NONE for name in names)]
         for arm, metrics in results.items()
     ]
-    return _table(["weights", *names], rows, left={0})
+    return table(["weights", *names], rows, left={0})
 
 
 def parents(individual: Individual) -> str:
@@ -116,7 +121,7 @@ def _message(failure: Failure) -> Markup:
     return tag("details", tag("summary", failure.message), tag("pre", failure.traceback))
 
 
-def _table(
+def table(
     head: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
@@ -136,5 +141,5 @@ def _table(
         )
         for place, row in enumerate(rows)
     ]
-    table = tag("table", tag("thead", tag("tr", *titles)), tag("tbody", *body))
-    return tag("div", table, class_="scroll")
+    whole = tag("table", tag("thead", tag("tr", *titles)), tag("tbody", *body))
+    return tag("div", whole, class_="scroll")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from evonas.history import Cost, Evaluation, Individual, Objective
 from evonas.report.numbers import duration, short
+from evonas.report.prunings import pruned_by
 
 
 class Shown(Protocol):
@@ -23,7 +24,10 @@ class Shown(Protocol):
 def front_table(
     members: Sequence[Shown], objectives: Sequence[Objective], genes: Container[str]
 ) -> Table:
-    """Return one row a member: number, origin, objectives, parameters, settings that are genes."""
+    """Return one row a member: number, origin, objectives, parameters, settings that are genes.
+
+    Where a member was pruned, or stems from one that was, a column says how.
+    """
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -34,8 +38,11 @@ def front_table(
         table.add_column(name, justify="right", style="cyan")
     for name in (*sizes, "edits"):
         table.add_column(name, justify="right")
+    prunings = [pruned_by(member.individual) for member in members]
+    if any(prunings):
+        table.add_column("pruned by", overflow="fold")
     table.add_column("settings", overflow="fold")
-    for member in members:
+    for member, pruning in zip(members, prunings, strict=True):
         one = member.individual
         row = [
             str(one.number),
@@ -43,6 +50,7 @@ def front_table(
             ", ".join(map(str, one.birth.parents)),
             *(metric(one, name) for name in [*names, *sizes]),
             str(len(one.birth.genome.edits)),
+            *([pruning or "-"] if any(prunings) else []),
             _settings(one, genes),
         ]
         table.add_row(*(Text(cell) for cell in row))

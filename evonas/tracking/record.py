@@ -8,6 +8,8 @@ from typing import Any, final
 from evonas import lineage
 from evonas.drawing import svg
 from evonas.genome import Genome, canonical
+from evonas.genome.past_pruning import PastPruning, method
+from evonas.genome.pruning import PRUNING
 from evonas.history import Cost, Evaluation, Individual
 
 TAG = "evonas."
@@ -86,7 +88,9 @@ def flat(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _tags(one: Individual, parent: Genome | None, line: Cost) -> dict[str, str]:
     birth, outcome = one.birth, one.outcome
-    edits = [lineage.edit_name(edit) for edit in lineage.added_edits(birth.genome, parent)]
+    edits = [
+        lineage.edit_name(edit, birth.genome) for edit in lineage.added_edits(birth.genome, parent)
+    ]
     tags = {
         "number": str(one.number),
         "operator": birth.operator,
@@ -110,9 +114,26 @@ def _params(genome: Genome) -> dict[str, str]:
         counts[f"{name}.layers"] = len(graph.nodes)
         for node in graph.nodes:
             counts[f"{name}.{node.op}"] = counts.get(f"{name}.{node.op}", 0) + 1
-    params = dict(flat({**counts, "settings": genome.settings, **genome.chromosomes}))
+    others = {name: data for name, data in genome.chromosomes.items() if name != PRUNING}
+    params = dict(flat({**counts, "settings": genome.settings, **others, **_pruning(genome)}))
     text = canonical.text(genome.to_json())
     return params | ({"genome": text} if len(text) <= LONGEST_VALUE else {})
+
+
+def _pruning(genome: Genome) -> dict[str, Any]:
+    """Return by which schedule a genome was pruned last, and what was kept, if that fits."""
+    past = PastPruning.of(genome)
+    if past is None:
+        return {}
+    kept = json.dumps({name: list(pair) for name, pair in past.kept.items()})
+    return {
+        PRUNING: {
+            **past.schedule.to_json(),
+            "preset": method(past.schedule),
+            "removed": past.removed,
+            **({"kept": kept} if len(kept) <= LONGEST_VALUE else {}),
+        }
+    }
 
 
 def _points(one: Individual, line: Cost) -> Iterator[Point]:

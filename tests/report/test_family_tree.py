@@ -5,6 +5,7 @@ from pathlib import Path
 import networkx as nx
 import pytest
 from histories import OBJECTIVES, history, long_history
+from pruned_histories import pruned_history
 
 from evonas.lineage import family_tree
 from evonas.report.family_picture import to_png
@@ -24,6 +25,21 @@ EXPECTED = """\
 
 def test_a_tree_has_a_line_for_every_individual_below_its_parent() -> None:
     assert tree_text(family_tree(history(), OBJECTIVES, front=[2, 5])) == EXPECTED
+
+
+PRUNED = """\
+ # error macs credit  lineage
+ 0   0.2  800         seed
+ 1  0.34  500         |- prune (sfp): keeps 5 of 8 channels, compact: -3 channels
+ 2  0.32  300         |- prune (ghfp): keeps 3 of 8 channels, compact: -5 channels
+ 3  0.26  400         |- prune-jitter (ghfp): keeps 4 of 8 channels, compact: -4 channels, \
+genes of 2
+ 4  0.21  600         |  widen net/conv
+ 5   0.5  800         `- prune (set): keeps 2 of 8 weights"""
+
+
+def test_a_tree_tells_what_was_pruned_and_whose_genes_it_were() -> None:
+    assert tree_text(family_tree(pruned_history(), OBJECTIVES)) == PRUNED
 
 
 def test_a_tree_of_200_births_fits_a_terminal() -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from histories import OBJECTIVES
+from pruned_histories import pruned_history
 
 from evonas.genome import Genome
 from evonas.history import History, Individual, Objective
@@ -49,6 +51,10 @@ def page(history: History, objectives: list[Objective]) -> str:
 
 def test_the_page_is_well_formed(page: str) -> None:
     assert Reader(page).open == []
+
+
+def test_the_page_of_a_search_with_pruning_is_well_formed() -> None:
+    assert Reader(html(pruned_history(), OBJECTIVES, "digits", {})).open == []
 
 
 def test_the_page_loads_nothing(page: str) -> None:

@@ -25,7 +25,7 @@ class Located:
 
     def of(self, channels: Tensor) -> Tensor:
         """Return the places of some channels, in one line."""
-        return self.places[channels].flatten()
+        return self.places.index_select(0, channels).flatten()
 
     def rows(self, tensor: Tensor) -> Tensor:
         """Return what a tensor of this shape has of each channel, (size, numbers a channel)."""
@@ -78,7 +78,10 @@ def merged(
     found: dict[nn.Parameter, list[Tensor]] = {}
     for one, chosen in located:
         found.setdefault(one.tensor, []).append(one.of(chosen))
-    return [(tensor, torch.cat(places)) for tensor, places in found.items()]
+    return [
+        (tensor, places[0] if len(places) == 1 else torch.cat(places))
+        for tensor, places in found.items()
+    ]
 
 
 def _found(group: PlannedGroup, parameters: Mapping[str, nn.Parameter]) -> Channels:

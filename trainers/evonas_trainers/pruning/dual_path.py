@@ -10,7 +10,8 @@ pruned path is handed over; the full path's norms and classifier are dropped.
 After the authors' code and the abstract; the paper's body was not at hand. Differences from the
 code: probabilities of the other path are detached without adding 1e-7; the full path's norms and
 classifier begin as copies; the criterion of the loop, which may hold a distillation, counts on both
-paths. Filters are pruned group by group, to their genes' counts, and not by one global ranking.
+paths. Filters are pruned group by group, to their genes' counts, and not by one global ranking, and
+on the pruned path their biases go with them: so it computes what the rebuilt network will.
 """
 
 from collections.abc import Mapping
@@ -69,7 +70,8 @@ class DualPath(Pruning):
         generator: torch.Generator,  # noqa: ARG002 - nothing is drawn
     ) -> Pruner:
         """Begin with all weights kept and equal paths."""
-        return _DualPathPruner(self, model, HiddenWeights(model, plan, self.ranking))
+        weights = HiddenWeights(model, plan, self.ranking, are_biases_masked=True)
+        return _DualPathPruner(self, model, weights)
 
 
 def pruned_path(weight: Tensor, kept: Tensor, alpha: float) -> Tensor:

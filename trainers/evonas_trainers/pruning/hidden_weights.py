@@ -28,8 +28,10 @@ class HiddenWeights:
         alpha: What is shown of a pruned weight, as of the last event.
     """
 
-    def __init__(self, model: nn.Module, plan: PruningPlan, ranking: Ranking) -> None:
-        self.masks: Masks = masks(model, plan, ranking)
+    def __init__(
+        self, model: nn.Module, plan: PruningPlan, ranking: Ranking, *, are_biases_masked: bool
+    ) -> None:
+        self.masks: Masks = masks(model, plan, ranking, are_biases_masked=are_biases_masked)
         self.parameters = {name: model.get_parameter(name) for name in self.masks.kept}
         self.alpha = 0.0
         self._schedule = plan.schedule

@@ -5,7 +5,6 @@ group. Single weights are ranked within their tensor, or all tensors together: t
 says only how many stay in all, and a layer of small weights may lose them all.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal, final
@@ -20,6 +19,7 @@ from evonas.pruning_plan import PruningPlan
 from evonas_trainers.pruning.channels import Channels, Located, channels
 from evonas_trainers.pruning.criteria import check, strengths
 from evonas_trainers.pruning.regrowth import RegrowthCap
+from evonas_trainers.pruning.soft import num_pruned
 
 Ranking = Literal["global", "layer"]
 
@@ -52,20 +52,25 @@ class Masks(ABC):
         """Set to zero everything that belongs to what is pruned, its optimizer slots too."""
 
 
-def masks(model: nn.Module, plan: PruningPlan, ranking: Ranking) -> Masks:
+def masks(
+    model: nn.Module, plan: PruningPlan, ranking: Ranking, *, are_biases_masked: bool
+) -> Masks:
     """Return the masks for the plan's granularity; everything is kept at first.
+
+    Args:
+        model: Whose parameters are to be masked.
+        plan: What is to go.
+        ranking: Of single weights.
+        are_biases_masked: Whether a pruned filter's biases, its batch norm's included, are masked
+            too. Its channel is 0 then, as if it had been removed; but no gradient comes through a
+            rectifier at 0, so the filter must learn elsewhere.
 
     Raises:
         ConfigError: if the criterion cannot rank what is to be pruned.
     """
     if plan.schedule.granularity == "filter":
-        return _FilterMasks(model, plan)
+        return _FilterMasks(model, plan, are_biases_masked=are_biases_masked)
     return _WeightMasks(model, plan, ranking)
-
-
-def num_pruned(rate: float, size: int, keep: int) -> int:
-    """Return how many of `size` are pruned at a rate: rounded down, safe from 10 x 0.1 < 1."""
-    return min(math.floor(rate * (size - keep) + 1e-9), size - keep)
 
 
 def clear(optimizer: Optimizer, parameter: nn.Parameter, kept: Tensor) -> None:
@@ -77,13 +82,13 @@ def clear(optimizer: Optimizer, parameter: nn.Parameter, kept: Tensor) -> None:
 
 @final
 class _FilterMasks(Masks):
-    """Masks of whole filters: of the weights that make them and of all their biases.
+    """Masks of whole filters, one for all the rows of a channel.
 
-    Batch norms keep their scale, without which no gradient would reach a pruned filter. As the
-    norm of nothing is nothing and its bias is masked, a pruned channel is 0 like a removed one.
+    Batch norms keep their scale until the end, without which no gradient would reach a pruned
+    filter; the norm of a filter of zeros is 0 anyway, but for its bias.
     """
 
-    def __init__(self, model: nn.Module, plan: PruningPlan) -> None:
+    def __init__(self, model: nn.Module, plan: PruningPlan, *, are_biases_masked: bool) -> None:
         self._criterion: Criterion = plan.schedule.criterion
         self._groups = channels(plan, model)
         check(self._criterion, self._groups)
@@ -91,7 +96,9 @@ class _FilterMasks(Masks):
             torch.ones(group.group.size, dtype=torch.bool, device=group.device)
             for group in self._groups
         ]
-        self._masked = [dict(_masked(group)) for group in self._groups]
+        self._masked = [
+            _masked(group, are_biases_masked=are_biases_masked) for group in self._groups
+        ]
         self.kept = {
             name: torch.ones(
                 len(one.tensor),
@@ -136,14 +143,6 @@ class _FilterMasks(Masks):
                     for slot in optimizer.state.get(one.tensor, {}).values():
                         if isinstance(slot, Tensor) and slot.ndim:
                             slot.index_fill_(dimension, places, 0)
-
-
-def _masked(group: Channels) -> list[tuple[str, Located]]:
-    """Return what a filter's mask is laid on: the weights and biases among its rows."""
-    rows = zip(group.group.rows, group.rows, strict=True)
-    return [
-        (name, one) for name, one in rows if name in group.group.weights or name.endswith("bias")
-    ]
 
 
 @final
@@ -197,6 +196,16 @@ class _WeightMasks(Masks):
         if is_frozen:
             strength = strength.masked_fill(~self.kept[name], -1)
         return strength.flatten()
+
+
+def _masked(group: Channels, *, are_biases_masked: bool) -> Mapping[str, Located]:
+    """Return what a filter's mask is laid on, among its rows."""
+    rows = zip(group.group.rows, group.rows, strict=True)
+    return {
+        name: one
+        for name, one in rows
+        if name in group.group.weights or (are_biases_masked and name.endswith("bias"))
+    }
 
 
 def _weakest(strength: Tensor, number: int) -> Tensor:

@@ -27,7 +27,8 @@ from torch.optim import Optimizer
 
 from evonas.errors import ConfigError
 from evonas.pruning_plan import PruningPlan
-from evonas_trainers.pruning.masks import clear, num_pruned
+from evonas_trainers.pruning.masks import clear
+from evonas_trainers.pruning.soft import num_pruned
 from evonas_trainers.slots import Criterion, Pruner, Pruning
 
 Growth = Literal["random", "gradient"]
@@ -60,14 +61,16 @@ class Regrow(Pruning):
         if not 0 <= self.fraction <= 1 or not 0 < self.until <= 1:
             raise ConfigError(f"needs 0 <= fraction <= 1 and 0 < until <= 1, given {self!r}")
 
-    def start(self, model: nn.Module, plan: PruningPlan, generator: torch.Generator) -> Pruner:
+    def start(
+        self, model: nn.Module, plan: PruningPlan, generator: torch.Generator
+    ) -> "RegrowPruner":
         """Choose the first connections and set all others to zero."""
         if plan.schedule.granularity != "weight":
             raise ConfigError(
                 f"rule 'regrow' was given granularity {plan.schedule.granularity!r}; it moves "
                 "single weights, so set granularity to 'weight' or take another rule"
             )
-        return _RegrowPruner(self, model, plan, generator)
+        return RegrowPruner(self, model, plan, generator)
 
     def share(self, progress: float) -> float:
         """Return which share of the active weights an update drops at a time of the training."""
@@ -79,8 +82,12 @@ class Regrow(Pruning):
 
 
 @final
-class _RegrowPruner(Pruner):
-    """The connections of one training, True for active; pruned weights and their slots are 0."""
+class RegrowPruner(Pruner):
+    """The connections of one training; pruned weights and their slots are 0.
+
+    Attributes:
+        active: The connections there are now, True, by parameter name.
+    """
 
     def __init__(
         self, settings: Regrow, model: nn.Module, plan: PruningPlan, generator: torch.Generator
@@ -89,38 +96,42 @@ class _RegrowPruner(Pruner):
         self._settings, self._model, self._plan = settings, model, plan
         self._generator = generator
         self._parameters = {name: model.get_parameter(name) for name in plan.weights}
-        self._active = {
+        self.active = {
             name: first_connections(parameter.detach(), self._target(name, 0.0), generator)
             for name, parameter in self._parameters.items()
         }
         self._steps = 0
         with torch.no_grad():
             for name, parameter in self._parameters.items():
-                parameter.mul_(self._active[name])
+                parameter.mul_(self.active[name])
 
     def loss(self, inputs: Tensor, criterion: Criterion, progress: float) -> Tensor:  # noqa: ARG002
+        """Return the loss of the model, which is sparse at all times."""
         return criterion(self._model(inputs))
 
     def before_step(self, optimizer: Optimizer, progress: float) -> None:
+        """Grow by the gradients, if that is the growth; then mask them."""
         if self._steps == 0:  # inherited slots may move what is pruned
             self._clear(optimizer)
         if self._settings.growth == "gradient" and self._update(optimizer, progress):
             optimizer.zero_grad()  # without gradients the step leaves everything as it is
         for name, parameter in self._parameters.items():
             if parameter.grad is not None:
-                parameter.grad.mul_(self._active[name])
+                parameter.grad.mul_(self.active[name])
 
     def after_step(self, optimizer: Optimizer, progress: float) -> None:
+        """Grow at random, if that is the growth."""
         if self._settings.growth == "random":
             self._update(optimizer, progress)
         self._steps += 1
 
     @torch.no_grad()
     def finish(self, optimizer: Optimizer) -> None:
+        """Drop what is too much if the rate had not come to its end."""
         for name, parameter in self._parameters.items():
-            excess = int(self._active[name].sum()) - self._plan.weights[name]
-            self._active[name] &= ~weakest(parameter, self._active[name], excess)
-            parameter.mul_(self._active[name])
+            excess = int(self.active[name].sum()) - self._plan.weights[name]
+            self.active[name] &= ~weakest(parameter, self.active[name], excess)
+            parameter.mul_(self.active[name])
         self._clear(optimizer)
 
     def _is_event(self, progress: float) -> bool:
@@ -141,14 +152,14 @@ class _RegrowPruner(Pruner):
             return False
         share, total = self._settings.share(progress), 0
         for name, parameter in self._parameters.items():
-            active = self._active[name]
+            active = self.active[name]
             target = self._target(name, progress)
             num_grown, num_dropped = exchange(int(active.sum()), target, share)
             staying = active & ~weakest(parameter, active, num_dropped)
             now = staying | strongest(self._appeal(parameter), ~staying, num_grown)
             parameter.mul_(now)
             clear(optimizer, parameter, now & active)
-            self._active[name] = now
+            self.active[name] = now
             total += num_dropped
         return total > 0
 
@@ -164,7 +175,7 @@ class _RegrowPruner(Pruner):
 
     def _clear(self, optimizer: Optimizer) -> None:
         for name, parameter in self._parameters.items():
-            clear(optimizer, parameter, self._active[name])
+            clear(optimizer, parameter, self.active[name])
 
 
 def first_connections(weight: Tensor, number: int, generator: torch.Generator) -> Tensor:

@@ -46,9 +46,9 @@ class RegrowthCap:
         self._mean.zero_()
         self._bound.fill_(torch.inf)
         for number, (rows, (group, _)) in enumerate(zip(self._rows, self._segments, strict=True)):
-            staying = rows[kept[group]].flatten()
-            self._mean[number, staying] = 1 / len(staying)
-            self._bound[rows[pruned[group]].flatten()] = self._cap
+            staying = rows.index_select(0, kept[group]).flatten()
+            self._mean[number].index_fill_(0, staying, 1 / len(staying))
+            self._bound.index_fill_(0, rows.index_select(0, pruned[group]).flatten(), self._cap)
 
     def apply(self) -> None:
         """Scale the gradients there are, in place."""
@@ -57,9 +57,9 @@ class RegrowthCap:
             for tensor in self._tensors
         ]
         norms = torch.cat([_norms(gradient) for gradient in gradients])
-        allowed = (self._mean @ norms)[self._segment] * self._bound
+        allowed = (self._mean @ norms).index_select(0, self._segment).mul_(self._bound)
         tiny = torch.finfo(norms.dtype).tiny
-        factors = (allowed / norms.clamp_min(tiny)).nan_to_num_(1).clamp_max_(1)
+        factors = allowed.div_(norms.clamp_min_(tiny)).nan_to_num_(1).clamp_max_(1)
         for gradient, factor in zip(gradients, factors.split(self._lengths), strict=True):
             gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
 

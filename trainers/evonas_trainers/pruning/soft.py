@@ -91,6 +91,7 @@ class SoftPruner(Pruner):
         self._rows: list[tuple[nn.Parameter, Tensor]] = []
         self._before: list[Tensor] = []
         self._cap = RegrowthCap(schedule.regrowth_cap, groups) if groups else None
+        self._chosen = self._choice() if groups else torch.zeros(0, dtype=torch.bool)
         self._steps = 0
         self._is_fixed = False
         self._log: list[tuple[float, int, Tensor]] = []
@@ -157,7 +158,6 @@ class SoftPruner(Pruner):
 
     def _choose(self, rate: float, progress: float) -> None:
         """Choose the weakest channels, among fixed choices those that were chosen before first."""
-        before = self._choice()
         kept: list[Tensor] = []
         for place, group in enumerate(self._groups):
             number = num_pruned(rate, group.group.size, group.group.keep)
@@ -172,25 +172,31 @@ class SoftPruner(Pruner):
         self._rows = merged((one, pruned) for group, pruned in chosen for one in group.rows)
         if self._cap is not None:
             self._cap.prune(self._pruned, kept)
-        churn = (self._choice() != before).float().mean()
+        choice = self._choice()
+        churn = (choice ^ self._chosen).float().mean()
         self._log.append((progress, sum(map(len, self._pruned)), churn))
+        self._chosen = choice
 
     def _weaken(self, optimizer: Optimizer, alpha: float) -> None:
-        """Multiply what is pruned by alpha."""
-        for tensor, rows in self._makers:
-            tensor.index_copy_(0, rows, tensor.index_select(0, rows).mul_(alpha))
+        """Multiply what is pruned by alpha; clear its momentum."""
+        if alpha == 0:
+            _zero(self._makers, dim=0)
+        elif alpha < 1:
+            for tensor, rows in self._makers:
+                tensor.index_copy_(0, rows, tensor.index_select(0, rows).mul_(alpha))
         if self._schedule.momentum_reset:
             _clear(optimizer, self._rows, dim=0)
 
     def _choice(self) -> Tensor:
         """Return whether each channel is pruned, all groups in one line."""
-        choices = [
-            torch.zeros(group.group.size, dtype=torch.bool, device=pruned.device)
-            for group, pruned in zip(self._groups, self._pruned, strict=True)
-        ]
-        for choice, pruned in zip(choices, self._pruned, strict=True):
-            choice.index_fill_(0, pruned, value=True)
-        return torch.cat(choices)
+        return torch.cat(
+            [
+                torch.zeros(group.group.size, dtype=torch.bool, device=pruned.device).index_fill_(
+                    0, pruned, value=True
+                )
+                for group, pruned in zip(self._groups, self._pruned, strict=True)
+            ]
+        )
 
 
 def num_pruned(rate: float, size: int, keep: int) -> int:

@@ -6,8 +6,9 @@ whole gradient with respect to w m is taken for w: a weight that was pruned by m
 Every `interval` steps the masks are those of the largest weights, of all layers together.
 
 The paper prunes single weights. For filters the schedule's cap on regrowth holds: behind a filter
-of zeros a batch norm multiplies the gradient by hundreds. Where the schedule's beta falls to 0,
-pruned weights stop moving and pruning becomes hard, which the paper does not have.
+of zeros a batch norm multiplies the gradient by hundreds. Their biases stay until the end: without
+them the channel would be 0, and a rectifier lets no gradient through at 0. Where the schedule's
+beta falls to 0, pruned weights stop moving and pruning becomes hard, which the paper does not have.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class StraightThrough(Pruning):
         generator: torch.Generator,  # noqa: ARG002 - nothing is drawn
     ) -> Pruner:
         """Begin with all weights kept."""
-        return _StraightThroughPruner(model, HiddenWeights(model, plan, self.ranking))
+        weights = HiddenWeights(model, plan, self.ranking, are_biases_masked=False)
+        return _StraightThroughPruner(model, weights)
 
 
 @final
