@@ -77,34 +77,36 @@ TASKS = {
         space={"stem": 8, "width": 16, "last": 32},
         dense_epochs=12,
         epochs=6,
-        births=20,
+        births=12,
         interval=8,
     ),
     "fashion-mnist": Task(
         trainer={
             "data": "fashion-mnist",
             "valid_ratio": 0.05,
-            "train_samples": 2_000,
+            "train_samples": 1_500,
             "batch_size": 32,
         },
         space={"stem": 8, "width": 12, "last": 24},
         dense_epochs=6,
         epochs=2,
-        births=12,
+        births=10,
         interval=16,
     ),
 }
-RATE, FINE_RATE = 0.05, 0.02
+RATE = 0.1
+"""Of all trainings: of 0.02, 0.05 and 0.1 the best for the arm `l1` with four other seeds."""
+
 CONTRASTS = [
     Contrast("test error", "search", base)
     for base in ("uniform", "random", "legr", "l1", "l1, longer", "scratch")
 ]
 
 
-def trainer_table(task: Task, packed: str | None, epochs: int, rate: float) -> dict[str, Any]:
+def trainer_table(task: Task, packed: str | None, epochs: int) -> dict[str, Any]:
     """Return the `[trainer]` of a training that brings the learning rate down to zero."""
     where = {} if packed is None else {"packed": packed}
-    optimizer = {"optimizer": {"lr": rate}, "schedule": "anneal"}
+    optimizer = {"optimizer": {"lr": RATE}, "schedule": "anneal"}
     return {"name": "supervised", **task.trainer, **where, **optimizer, "epochs": epochs}
 
 
@@ -143,7 +145,7 @@ def found_by(task: Task, arm: str, seed: int, folder: Path, packed: str | None) 
         **always,
         "births": 1,
         "space": {"name": "eena", "preset": "none", **task.space},
-        "trainer": trainer_table(task, packed, task.dense_epochs, RATE),
+        "trainer": trainer_table(task, packed, task.dense_epochs),
         "controller": "random",
     }
     _ = api.search(dense, out=folder / "dense")
@@ -155,7 +157,7 @@ def found_by(task: Task, arm: str, seed: int, folder: Path, packed: str | None) 
             "arguments": {"run": str(folder / "dense")},
             "operators": [],
         },
-        "trainer": trainer_table(task, packed, task.epochs, FINE_RATE),
+        "trainer": trainer_table(task, packed, task.epochs),
     }
     return api.search({**adopted, **arm_table(task, arm)}, out=folder / arm)
 
@@ -189,8 +191,7 @@ def trained_on(found: Found, best: Individual, weights: str, epochs: int, number
 
 def from_scratch(found: Found, best: Individual, epochs: int, number: int) -> float:
     """Return the test error in percent of the same network, trained from fresh weights."""
-    fields = {"epochs": epochs, "optimizer.lr": RATE}
-    trainer = plugins.with_settings(found.run.trainer, fields)
+    trainer = plugins.with_settings(found.run.trainer, {"epochs": epochs})
     there = context(found, number)
     model = candidate.fresh_model(found.run.space, best.birth.genome, there.seed)
     trainer.train(model.to(there.device), there)
