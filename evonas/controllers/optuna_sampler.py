@@ -66,6 +66,11 @@ class OptunaSampler(Controller):
 
     def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:
         """Return the genome of the vector that the sampler proposes."""
+        if question.pruning is not None:
+            raise ConfigError(
+                "pruning genes are no vector for a sampler; choose another controller, or leave out"
+                " [pruning]"
+            )
         seed = history[0]
         genes = _genes(question)
         knobs = {**question.space.knobs(seed.birth.genome), **genes}

@@ -11,9 +11,11 @@ from evonas.controllers.aging import Aging
 from evonas.controllers.controller import Controller, Question
 from evonas.controllers.eena import Eena
 from evonas.controllers.nsga2 import Nsga2
+from evonas.controllers.optuna_sampler import OptunaSampler
 from evonas.controllers.pruned import Pruned
 from evonas.controllers.random_search import RandomSearch
 from evonas.controllers.variation import Breeder
+from evonas.errors import ConfigError
 from evonas.genome import Birth, Edit, canonical
 from evonas.genome.pruning import PruningGenes
 from evonas.history import Cost, Evaluation, History, Individual, Objective
@@ -37,11 +39,10 @@ CONTROLLERS = [
 ]
 
 
-def question(options: PruningOptions | None = OPTIONS, *only: str) -> Question:
+def question(options: PruningOptions | None = OPTIONS) -> Question:
     genes = {} if options is None else mutations_for(options)
     mutations = {**SPACE.mutations(), **genes}
-    chosen = {name: mutations[name] for name in only or mutations}
-    return Question(SPACE, chosen, (Objective("error", "min"),), 0, options)
+    return Question(SPACE, mutations, (Objective("error", "min"),), 0, options)
 
 
 def judged(number: int, birth: Birth) -> Individual:
@@ -59,9 +60,19 @@ def breeder(history: History, asked: Question, number: int = 0) -> Breeder:
     return Breeder(history, asked, seeds.stream(0, "propose", number))
 
 
-def bred(history: History, parent: int, *only: str, num_edits: int = 1, number: int = 0) -> Birth:
-    asked = question(OPTIONS, *only)
-    return breeder(history, asked, number).mutant(history[parent], num_edits=num_edits)
+def bred(
+    history: History,
+    parent: int,
+    *only: str,
+    num_edits: int = 1,
+    number: int = 0,
+    options: PruningOptions = OPTIONS,
+) -> Birth:
+    """Return a mutant of a parent by some operators alone."""
+    asked = question(options)
+    chances = {name: (name in only) / len(only) for name in asked.mutations}
+    maker = breeder(history, asked, number)
+    return maker.mutant(history[parent], num_edits=num_edits, chances=chances)
 
 
 def own(birth: Birth, history: History) -> tuple[Edit, ...]:
@@ -133,8 +144,8 @@ def test_an_edit_of_layers_keeps_the_pruned_network_and_its_weights(pruned: Hist
 
 def test_the_child_of_a_pruned_one_is_pruned_further_from_its_own_weights(pruned: History) -> None:
     assert Pruned.of(pruned[3], pruned) is None
-    asked = question(replace(OPTIONS, target=Target("parameters", 30.0, 30.0)), "prune")
-    birth = breeder(pruned, asked).mutant(pruned[3])
+    harder = replace(OPTIONS, target=Target("parameters", 30.0, 30.0))
+    birth = bred(pruned, 3, "prune", options=harder)
     assert birth.parents == (3,)
     assert operators(birth, pruned) == ["prune", COMPACT]
 
@@ -150,10 +161,9 @@ def test_genes_come_first_so_that_fresh_parts_are_not_pruned() -> None:
 def test_a_pruned_network_that_was_evaluated_is_not_proposed_again() -> None:
     one_way = replace(OPTIONS, ratios="uniform", target=Target("parameters", 80.0, 80.0))
     one_way = replace(one_way, schedules=one_way.schedules[:1])
-    asked = question(one_way, "prune")
     history = started()
-    history.append(judged(1, breeder(history, asked).mutant(history[0])))
-    again = breeder(history, asked, number=1).mutant(history[0])
+    history.append(judged(1, bred(history, 0, "prune", options=one_way)))
+    again = bred(history, 0, "prune", number=1, options=one_way)
     assert history[1].birth.operator == "prune"
     assert again.operator == "control"
 
@@ -191,6 +201,11 @@ def test_every_birth_follows_from_its_first_parent_and_the_known_history(
         rng = seeds.stream(0, "propose", one.number)
         again = controller.propose(known, question(), one.number, rng)
         assert canonical.text(again.to_json()) == canonical.text(one.birth.to_json())
+
+
+def test_a_sampler_of_vectors_says_that_it_cannot_prune() -> None:
+    with pytest.raises(ConfigError, match="pruning genes are no vector for a sampler"):
+        OptunaSampler().propose(started(), question(), 1, seeds.stream(0, "propose", 1))
 
 
 def test_searches_that_do_not_prune_know_no_operators_of_genes() -> None:
