@@ -169,7 +169,7 @@ def repair(folder: RunFolder) -> None:
 
 @app.command()
 def plugins() -> None:
-    """List the installed spaces, trainers, mutations, controllers, executors and trackers."""
+    """List what is installed, with its papers: spaces, trainers, mutations, presets and others."""
     from evonas.catalogue import catalogue
 
     _print(catalogue())

@@ -15,7 +15,8 @@ from typing import Any
 import networkx as nx
 
 from evonas.genome import CONTROL, FINAL, Edit, Genome, canonical
-from evonas.genome.past_pruning import GENES, PastPruning, told
+from evonas.genome.past_pruning import PastPruning, told
+from evonas.genome.pruning import GENES
 from evonas.history import Cost, Evaluation, Individual, Objective
 
 WEIGHTS = "weights"

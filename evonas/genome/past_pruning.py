@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from typing import final
 
 from evonas.genome.genome import Edit, Genome
-from evonas.genome.pruning import PRUNING, Kept, PruningGenes
+from evonas.genome.pruning import GENES, Kept, PruningGenes
 from evonas.genome.schedule import Schedule
-
-GENES = f"{PRUNING}/genes"
-"""The target of all edits of pruning: of the genes, and of `compact`, which carries them out."""
 
 
 @final

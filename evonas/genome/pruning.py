@@ -16,6 +16,9 @@ from evonas.genome.schedule import Schedule
 PRUNING = "pruning"
 """The name of the chromosome, and the first part of its edits' targets."""
 
+GENES = f"{PRUNING}/genes"
+"""The target of every edit of the genes, and of `compact`, which carries them out."""
+
 
 class Kept(NamedTuple):
     """How many of `width` channels or weights are kept.

@@ -16,7 +16,6 @@ from evonas.morph.settings import Settings
 ALWAYS: Mapping[str, Mutation] = {
     mutation.operator: mutation
     for mutation in (
-        Compact(),
         Settings(),
         Compact(),
         Prune(),

@@ -102,9 +102,9 @@ class Prunable:
             return genome
         fewer: dict[str, Counter[str]] = {name: Counter() for name in genome.architecture}
         for name, gene in kept.items():
-            choice = self.choices[name]
-            if change := gene.keep - choice.size:
-                fewer[choice.name].update(choice.added(change))
+            change = gene.keep - self.sizes[name]
+            makers = {maker: count * change for maker, count in self._makers[name].items()}
+            fewer[self.choices[name].name].update(makers)
         for name, changes in fewer.items():
             graph = genome.architecture[name]
             nodes = [
@@ -115,6 +115,11 @@ class Prunable:
             if nodes:
                 genome = genome.with_graph(name, graph.with_nodes(nodes))
         return genome
+
+    @cached_property
+    def _makers(self) -> Mapping[str, Mapping[str, int]]:
+        """For each group how many channels every layer has of one of its channels."""
+        return {name: choice.added(1) for name, choice in self.choices.items()}
 
     def _fitted(self, name: str, size: int, genes: PruningGenes) -> Kept:
         gene = _gene_of(name, self.widths.genome, genes.kept)

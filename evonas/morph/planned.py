@@ -11,6 +11,7 @@ from torch import nn
 from evonas import seeds
 from evonas.genome import Genome
 from evonas.genome.pruning import PruningGenes
+from evonas.morph.carry import floating_dtype
 from evonas.morph.channels import Group, Indices
 from evonas.morph.compact import Compact, closed, pending
 from evonas.morph.keep import Prunable, fitted
@@ -61,7 +62,7 @@ class _Compacted:
             edit, draws = self.small.edits[-1], seeds.stream(0)  # nothing is new: no draw is made
             state = Compact().inherit(self.wide, self.small, edit, state, draws)
         with torch.random.fork_rng(devices=()):
-            model = self.build(self.small)
+            model = self.build(self.small).to(floating_dtype(state))
         model.load_state_dict(dict(state.tensors))
         return model, state
 

@@ -1,6 +1,6 @@
 """Tables and lines about a search for the terminal."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rich import box
@@ -24,36 +24,34 @@ class Shown(Protocol):
 def front_table(
     members: Sequence[Shown], objectives: Sequence[Objective], genes: Container[str]
 ) -> Table:
-    """Return one row a member: number, origin, objectives, parameters, settings that are genes.
+    """Return one row a member: number, origin, objectives, sizes, pruning, settings of `genes`.
 
-    Where a member was pruned, or stems from one that was, a column says how.
+    The last two have a column only if some member has any.
     """
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
+    texts = _texts([member.individual for member in members], genes)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("#", justify="right", style="bold")
+    table.add_column("#", justify="right", style="bold", no_wrap=True)
     table.add_column("operator", no_wrap=True)
     table.add_column("parents")
     for name in names:
-        table.add_column(name, justify="right", style="cyan")
+        table.add_column(name, justify="right", style="cyan", no_wrap=True)
     for name in (*sizes, "edits"):
-        table.add_column(name, justify="right")
-    prunings = [pruned_by(member.individual) for member in members]
-    if any(prunings):
-        table.add_column("pruned by", overflow="fold")
-    table.add_column("settings", overflow="fold")
-    for member, pruning in zip(members, prunings, strict=True):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in texts:
+        table.add_column(name, overflow="fold", min_width=len("channels"))
+    for row, member in enumerate(members):
         one = member.individual
-        row = [
+        cells = [
             str(one.number),
             one.birth.operator,
             ", ".join(map(str, one.birth.parents)),
             *(metric(one, name) for name in [*names, *sizes]),
             str(len(one.birth.genome.edits)),
-            *([pruning or "-"] if any(prunings) else []),
-            _settings(one, genes),
+            *(column[row] or "-" for column in texts.values()),
         ]
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell) for cell in cells))
     return table
 
 
@@ -93,6 +91,15 @@ def closing_line(individuals: Iterable[Individual]) -> str:
         f"{len(made)} births, {num_failures} failed; {short(macs, 'MAC')} of training in "
         f"{duration(seconds)} of worker time"
     )
+
+
+def _texts(individuals: Sequence[Individual], genes: Container[str]) -> Mapping[str, Sequence[str]]:
+    """Return the columns of text of which any row has something to say."""
+    columns = {
+        "pruned by": [pruned_by(one) for one in individuals],
+        "settings": [_settings(one, genes) for one in individuals],
+    }
+    return {name: column for name, column in columns.items() if any(column)}
 
 
 def _settings(individual: Individual, genes: Container[str]) -> str:

@@ -18,6 +18,7 @@ from evonas.networks import Signatures
 from evonas.state import State
 from evonas.testing.check import Check, checks_of
 from evonas.testing.classes import class_checks
+from evonas.testing.pruned_training import pruned_training_checks
 from evonas.testing.sandbox import registered_spaces, same_tensors, seeded
 from evonas.trainer import Context, Stopped, Trained, Trainer
 
@@ -123,7 +124,11 @@ def trainer_checks(trainer: Trainer) -> list[Check]:
         _a_stopped_training_still_has_an_outcome,
         _testing_returns_metrics_and_changes_no_weight,
     ]
-    return [*class_checks(trainer), *checks_of(_Bench(trainer), functions)]
+    bench = _Bench(trainer)
+    found = [*class_checks(trainer), *checks_of(bench, functions)]
+    if trainer.prunes:
+        found += pruned_training_checks(trainer, lambda: bench.prepared)
+    return found
 
 
 def _plain(signatures: Signatures) -> nn.Module:

@@ -7,8 +7,8 @@ from histories import seed_genome, widened
 from pruned_histories import GHFP, GROUP, SET, SFP, pruned, with_genes
 
 from evonas.genome import Genome, LayerGraph
-from evonas.genome.past_pruning import GENES, PastPruning, told
-from evonas.genome.pruning import Kept, PruningGenes
+from evonas.genome.past_pruning import PastPruning, told
+from evonas.genome.pruning import GENES, Kept, PruningGenes
 from evonas.genome.schedule import Schedule
 
 SEED = seed_genome()

@@ -1,29 +1,22 @@
 """Edits of the pruning genes: what each operator changes, what it keeps, what is refused."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from evonas.errors import ConfigError, EditError
-from evonas.genome import Edit, Genome, LayerGraph
+from evonas.genome import Genome, LayerGraph
 from evonas.genome.cost import macs, parameters
 from evonas.genome.pruning import Kept, PruningGenes
-from evonas.genome.schedule import Curve, Granularity, Schedule
+from evonas.genome.schedule import Schedule
 from evonas.morph.always import ALWAYS
-from evonas.morph.crossover import crossover
-from evonas.morph.gene_edit import GENES, gene_edit, with_genes
+from evonas.morph.gene_edit import gene_edit, with_genes
 from evonas.morph.keep import Prunable
 from evonas.morph.prune_operators import mutations_for
-from evonas.morph.prune_options import PruningOptions, Ratios, Target
-from evonas.morph.ranking import ranked
-from evonas.morph.repair import KEPT, Budget
-from evonas.morph.schedule_walk import walked
+from evonas.morph.prune_options import PruningOptions, Target
 from evonas.networks import Signature
 from evonas.seeds import stream
-from evonas.state import State
 from evonas_spaces.eena import Eena
 
 SPACE = Eena(stem=40, width=40, last=80)
@@ -217,59 +210,12 @@ def test_there_is_nowhere_to_jump_to_with_one_schedule() -> None:
     assert ALWAYS["prune-preset"].propose(SEED, stream(0)) is None
 
 
-@pytest.mark.parametrize("granularity", ["filter", "weight"])
-def test_a_walk_stays_within_the_family_and_never_stands_still(granularity: Granularity) -> None:
-    rng = stream(0)
-    schedule = Schedule(granularity=granularity)
-    seen: dict[str, set[str]] = {}
-    for _ in range(400):
-        after = walked(schedule, rng)
-        assert after != schedule
-        assert Schedule.from_json(json.loads(json.dumps(after.to_json()))) == after
-        for name, value in after.to_json().items():
-            seen.setdefault(name, set()).add(json.dumps(value))
-        schedule = after
-    moving = {name for name, values in seen.items() if len(values) > 1}
-    assert moving == {
-        *("rate", "alpha", "beta", "criterion", "interval", "momentum_reset", "regrowth_cap")
-    }
-
-
-def test_a_walk_changes_one_thing() -> None:
-    schedule = Schedule(alpha=Curve(kind="linear", start=1.0, until=0.5))
-    for seed in range(30):
-        after = walked(schedule, stream(seed)).to_json()
-        assert sum(after[name] != value for name, value in schedule.to_json().items()) == 1
-
-
-def test_the_ranking_by_the_norm_alone_takes_the_smallest_norms_of_the_network() -> None:
-    budget = Budget(Prunable.of(SEED, "inner"), KEPT, 0.0)
-    kept = ranked(budget, NORMS, {}, 100)
-    cut = sorted(norm for norms in NORMS.values() for norm in norms)[60]
-    assert kept == {
-        name: Kept(sum(norm >= cut for norm in norms), len(norms)) for name, norms in NORMS.items()
-    }
-
-
-def test_a_larger_factor_keeps_more_of_its_group() -> None:
-    budget = Budget(Prunable.of(SEED, "inner"), "macs", 0.1)
-    few = ranked(budget, NORMS, {}, WHOLE / 2)["net/stem.conv:0"]
-    more = ranked(budget, NORMS, {"net/stem.conv:0": (3.0, 0.0)}, WHOLE / 2)["net/stem.conv:0"]
-    assert more.keep > few.keep
-
-
 def test_a_step_of_the_ranking_moves_a_tenth_of_the_groups() -> None:
     before = edited("prune", EVERY["affine"], 0)
     for seed in range(5):
         after = edited("prune-affine", EVERY["affine"], seed, before)
         old, new = genes_of(before).affine, genes_of(after).affine
         assert sum(new[name] != old[name] for name in SIZES) == 1
-
-
-def test_norms_of_another_network_are_refused() -> None:
-    budget = Budget(Prunable.of(SEED, "inner"), KEPT, 0.0)
-    with pytest.raises(EditError, match="has 40 filters, and 3 norms"):
-        ranked(budget, {"net/stem.conv:0": (1.0, 2.0, 3.0)}, {}, 100)
 
 
 @pytest.mark.parametrize(
@@ -308,79 +254,3 @@ def test_new_genes_take_up_the_schedule_of_the_ancestors_pruning() -> None:
     compacted = PruningGenes(schedule=replace(SOFT, preset="old")).put_into(SEED)
     genes = genes_of(edited("prune-jitter", PruningOptions(), 0, compacted))
     assert genes.schedule.preset == "old"
-
-
-@pytest.mark.parametrize(
-    ("name", "gene", "reason"),
-    [
-        ("net/stem.conv:0", (0, 40), "keeps 0 of 40"),
-        ("net/stem.conv:0", (41, 40), "keeps 41 of 40"),
-        ("net/stem.conv:0", (10, 20), "has 40, and its gene is for 20"),
-        ("net/head:0", (5, 10), "no group of channels 'net/head:0'"),
-        ("net/stem.conv", (5, 10), "no group of channels"),
-    ],
-)
-def test_genes_that_are_not_for_this_genome_are_refused_with_the_reason(
-    name: str, gene: tuple[int, int], reason: str
-) -> None:
-    edit = gene_edit(SEED, "prune", PruningGenes(kept={name: Kept(*gene)}))
-    with pytest.raises(EditError, match=reason):
-        with_genes(SEED, edit)
-
-
-@pytest.mark.parametrize("args", [{}, {"genes": {"kept": {}}}, {"genes": 3}])
-def test_an_edit_without_genes_is_refused(args: dict[str, object]) -> None:
-    with pytest.raises(EditError, match="holds no pruning genes"):
-        with_genes(SEED, Edit("prune", (GENES,), args))
-
-
-def test_a_schedule_that_never_settles_is_refused_in_an_edit_too() -> None:
-    data = PruningGenes().to_json()
-    data["schedule"]["alpha"] = {**data["schedule"]["alpha"], "end": 0.5}
-    with pytest.raises(EditError, match="must reach 0"):
-        with_genes(SEED, Edit("prune", (GENES,), {"genes": data}))
-
-
-@pytest.mark.parametrize(
-    ("ratios", "schedules", "target", "high", "reason"),
-    [
-        ("free", (SPARSE,), HALF, 0.5, "'sparse' prunes single weights"),
-        ("affine", (SOFT, SPARSE), None, 0.5, "'sparse' prunes single weights"),
-        ("free", (SOFT,), None, 0.95, "least_ratio = 0.1 must stay"),
-    ],
-)
-def test_options_that_contradict_each_other_are_refused(
-    ratios: Ratios,
-    schedules: tuple[Schedule, ...],
-    target: Target | None,
-    high: float,
-    reason: str,
-) -> None:
-    with pytest.raises(ConfigError, match=reason):
-        PruningOptions(schedules=schedules, target=target, ratios=ratios, pruned_ratio=(0.2, high))
-
-
-def test_edits_of_genes_are_replayed_by_a_space_that_lists_no_such_operator() -> None:
-    child = edited("prune-jitter", PruningOptions(), 0)
-    assert "prune-jitter" not in SPACE.mutations()
-    grown = SPACE.mutations()["widen"]
-    edit = grown.propose(child, stream(0))
-    assert edit is not None
-    wider = grown.apply(child, edit)
-    state = State.of(SPACE.build(SEED))
-    inherited = SPACE.inherit(wider, [(SEED, state)], stream(1))
-    assert inherited.tensors.keys() == state.tensors.keys()
-
-
-def test_a_crossover_of_architectures_carries_no_pruning_over() -> None:
-    pruned = edited("prune", PruningOptions(), 0)
-    grown = SPACE.mutations()["widen"]
-    edit = grown.propose(pruned, stream(0))
-    assert edit is not None
-    compacted = replace(
-        grown.apply(pruned, edit), edits=(*pruned.edits, Edit("compact", (GENES,)), edit)
-    )
-    child = crossover(SPACE.mutations(), SEED, compacted, stream(0), keep=1.0)
-    assert child is not None
-    assert [one.operator for one in child.edits] == ["widen"]
-    assert child.chromosomes == SEED.chromosomes

@@ -5,8 +5,7 @@ from dataclasses import replace
 from histories import evaluation, seed_genome, widened
 
 from evonas.genome import Birth, Genome
-from evonas.genome.past_pruning import GENES
-from evonas.genome.pruning import Kept, PruningGenes
+from evonas.genome.pruning import GENES, Kept, PruningGenes
 from evonas.genome.schedule import Schedule
 from evonas.history import Evaluation, History, Individual
 

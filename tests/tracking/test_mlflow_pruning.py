@@ -10,8 +10,7 @@ from mlflow_reading import LONG, candidates, search
 from pruned_histories import GHFP, GROUP, pruned_history
 
 from evonas.genome import Birth
-from evonas.genome.past_pruning import GENES
-from evonas.genome.pruning import Kept, PruningGenes
+from evonas.genome.pruning import GENES, Kept, PruningGenes
 from evonas.history import Cost, Evaluation, Individual
 from evonas.lineage import family_tree, same
 from evonas.tracking.from_mlflow import history_from_mlflow

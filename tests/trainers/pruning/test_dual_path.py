@@ -88,7 +88,7 @@ def test_kept_weights_learn_on_the_pruned_path_and_pruned_ones_on_the_full_path(
 
 def test_each_path_has_the_gradient_of_one_entry_at_a_time() -> None:
     weight = torch.tensor([1.0, -2.0, 3.0], requires_grad=True)
-    kept = torch.tensor([True, False, True])
+    kept = torch.tensor([1.0, 0.0, 1.0])
     (gradient,) = torch.autograd.grad(pruned_path(weight, kept, 0.5).sum(), weight)
     assert gradient.tolist() == [1, 0, 1]
     assert pruned_path(weight, kept, 0.5).tolist() == [1, -1, 3]

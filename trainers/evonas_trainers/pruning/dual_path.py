@@ -75,13 +75,20 @@ class DualPath(Pruning):
 
 
 def pruned_path(weight: Tensor, kept: Tensor, alpha: float) -> Tensor:
-    """Return w m, through which only kept weights learn; of pruned ones `alpha` is there."""
-    return torch.where(kept, weight, alpha * weight.detach())
+    """Return w m, through which only kept weights learn; of pruned ones `alpha` is there.
+
+    Args:
+        weight: w.
+        kept: m, 1 for what is kept and 0 for what is pruned.
+        alpha: Of the schedule.
+    """
+    shown = weight * kept
+    return shown if alpha == 0 else shown + alpha * weight.detach() * (1 - kept)
 
 
 def full_path(weight: Tensor, kept: Tensor) -> Tensor:
-    """Return w, through which only pruned weights learn."""
-    return torch.where(kept, weight.detach(), weight)
+    """Return w, through which only pruned weights learn; `kept` as above."""
+    return torch.addcmul(weight.detach() * kept, weight, 1 - kept)
 
 
 def mutual(
@@ -139,16 +146,18 @@ class _DualPathPruner(Pruner):
         return functional_call(self._model, dict(tensors), (inputs,))
 
     def _pruned_weights(self) -> dict[str, Tensor]:
-        kept, alpha = self._weights.masks.kept, self._weights.alpha
+        kept, alpha = self._weights.kept, self._weights.alpha
         return {
             name: pruned_path(weight, kept[name], alpha)
             for name, weight in self._weights.parameters.items()
         }
 
     def _full_weights(self) -> dict[str, Tensor]:
-        kept = self._weights.masks.kept
+        kept = self._weights.kept
         return {
-            name: full_path(weight, kept[name]) for name, weight in self._weights.parameters.items()
+            name: full_path(weight, kept[name])
+            for name, weight in self._weights.parameters.items()
+            if name not in self._full
         }
 
 

@@ -8,7 +8,7 @@ momentum included.
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from evonas.pruning_plan import PruningPlan
@@ -25,6 +25,7 @@ class HiddenWeights:
     Attributes:
         masks: What is kept now.
         parameters: The model's parameters that are masked, by name.
+        kept: Their masks as numbers, 1 for what is kept.
         alpha: What is shown of a pruned weight, as of the last event.
     """
 
@@ -37,7 +38,11 @@ class HiddenWeights:
         self._schedule = plan.schedule
         self._shown = [parameter.detach() for parameter in self.parameters.values()]
         self._dense = [shown.clone() for shown in self._shown]
-        self._factors = [torch.ones_like(shown) for shown in self._shown]
+        self.kept = {
+            name: kept.to(shown.dtype)
+            for (name, kept), shown in zip(self.masks.kept.items(), self._shown, strict=True)
+        }
+        self._factors = list(self.kept.values())
         self._steps, self._is_frozen = 0, False
 
     def restrain(self) -> None:
@@ -72,17 +77,15 @@ class HiddenWeights:
     def _prune(self, optimizer: Optimizer, progress: float) -> None:
         self.masks.update(self._schedule.rate.at(progress), is_frozen=self._is_frozen)
         self.alpha = self._schedule.alpha.at(progress)
-        for factor, kept in zip(self._factors, self._kept, strict=True):
-            factor.copy_(torch.where(kept, 1.0, self.alpha))
+        for name, kept in self.kept.items():
+            kept.copy_(self.masks.kept[name])
+        self._factors = [kept.clamp_min(self.alpha) for kept in self.kept.values()]
         if self._schedule.momentum_reset:
             for name, parameter in self.parameters.items():
                 clear(optimizer, parameter, self.masks.kept[name])
 
     def _hold_back(self, beta: float) -> None:
         """Let pruned weights take only a part of the step."""
-        for shown, dense, kept in zip(self._shown, self._dense, self._kept, strict=True):
+        masks = self.masks.kept.values()
+        for shown, dense, kept in zip(self._shown, self._dense, masks, strict=True):
             shown.copy_(torch.where(kept, shown, dense.lerp(shown, beta)))
-
-    @property
-    def _kept(self) -> list[Tensor]:
-        return list(self.masks.kept.values())
