@@ -50,9 +50,7 @@ def literal_training(model: nn.Module, optimizer: Literal["sgd", "adamw"]) -> di
         if step % 2 == 0:
             dense = {name: weight.detach() for name, weight in weights.items()}
             masks = literal_masks(dense, CUBIC.at(step / 12), sum(WEIGHTS.values()))
-    dense = {name: weight.detach() for name, weight in weights.items()}
-    masks = literal_masks(dense, 1.0, sum(WEIGHTS.values()))
-    return {name: dense[name] * masks[name] for name in dense}
+    return {name: weight.detach() * masks[name] for name, weight in weights.items()}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -73,6 +71,23 @@ def test_whoever_looks_between_steps_sees_the_pruned_network() -> None:
 
 def num_zeros(model: nn.Module) -> list[int]:
     return [int((model.get_parameter(name) == 0).sum()) for name in WEIGHTS]
+
+
+def test_what_is_handed_over_is_what_was_shown_last() -> None:
+    model = network()
+    training = Training.begin(StraightThrough(), weight_plan(model, SCHEDULE), model)
+    shown: list[Tensor] = []
+    training.run(lambda: shown.append(model.get_parameter("3.weight").detach().clone()))
+    assert torch.equal(model.get_parameter("3.weight"), shown[-1])
+
+
+def test_a_training_that_was_stopped_is_pruned_to_the_end() -> None:
+    model = network()
+    training = Training.begin(StraightThrough(), weight_plan(model, SCHEDULE), model)
+    training.backward()
+    training.step()
+    training.pruner.finish(training.optimizer)
+    assert sum(num_zeros(model)) == 270 - 80
 
 
 def test_a_global_ranking_keeps_the_sum_of_the_counts() -> None:

@@ -43,7 +43,7 @@ class HiddenWeights:
             for (name, kept), shown in zip(self.masks.kept.items(), self._shown, strict=True)
         }
         self._factors = list(self.kept.values())
-        self._steps, self._is_frozen = 0, False
+        self._steps, self._rate, self._is_frozen = 0, 0.0, False
 
     def restrain(self) -> None:
         """Cap the gradients of pruned filters, if the schedule says so."""
@@ -69,13 +69,15 @@ class HiddenWeights:
             shown.mul_(factor)
 
     def finish(self, optimizer: Optimizer) -> None:
-        """Prune for good, to what the plan keeps."""
+        """Prune for good, to what the plan keeps: by the last masks, if they are of full rate."""
         self.reveal()
-        self.masks.update(1.0, is_frozen=self._is_frozen)
+        if self._rate < 1:
+            self.masks.update(1.0, is_frozen=self._is_frozen)
         self.masks.settle(optimizer)
 
     def _prune(self, optimizer: Optimizer, progress: float) -> None:
-        self.masks.update(self._schedule.rate.at(progress), is_frozen=self._is_frozen)
+        self._rate = self._schedule.rate.at(progress)
+        self.masks.update(self._rate, is_frozen=self._is_frozen)
         self.alpha = self._schedule.alpha.at(progress)
         for name, kept in self.kept.items():
             kept.copy_(self.masks.kept[name])
