@@ -1,6 +1,6 @@
 """What filter pruning does on its way: how soon it is good, what rebuilding costs, who comes back.
 
-A run is looked at after every interval, right before the next event. Both networks are judged then:
+A run is looked at right before some of the events, and at the end. Both networks are judged then:
 the wide one as it is, which a masked implementation would report, and the one that is rebuilt at
 that moment without the weakest channels.
 """
@@ -9,11 +9,13 @@ import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import final
+
+from pruned_training import Candidate, Recipe, Task, accuracy, train
 
 from evonas.pruning_plan import PruningPlan
 from evonas_trainers.pruning.soft import SoftPruner
-from pruned_training import Candidate, Recipe, Task, accuracy, train
 
 SETTLED_WITHIN = 2.0
 """Points of accuracy around the last one; who stays there has settled."""
@@ -43,7 +45,7 @@ class Course:
 
 
 def followed(
-    candidate: Candidate, task: Task, recipe: Recipe, seed: int, interval: int
+    candidate: Candidate, task: Task, recipe: Recipe, every: int
 ) -> Mapping[str, float | list[float]]:
     """Train and look on; return what the course came to."""
     course, steps_an_epoch = Course(), recipe.steps_an_epoch(task)
@@ -54,7 +56,7 @@ def followed(
         dense = candidate.plan is None
         course.wide.append(course.rebuilt[-1] if dense else accuracy(candidate.model, task))
 
-    seconds = train(candidate, task, recipe, seed=seed, every=interval, look=look)
+    seconds = train(candidate, task, recipe, every, look)
     final_accuracy = accuracy(candidate.rebuilt(), task)
     return {
         "final": final_accuracy,
@@ -80,7 +82,7 @@ def _choices(candidate: Candidate) -> Mapping[str, float]:
     events, channels = candidate.pruner.events, num_channels(candidate.plan)
     revived = [
         50 * (event.churn - (event.pruned - before.pruned) / channels)
-        for before, event in zip(events, events[1:], strict=False)
+        for before, event in pairwise(events)
     ]
     return {"revived": statistics.mean(revived), "most_revived": max(revived)}
 

@@ -1,7 +1,7 @@
 """Dual paths (DCIL) against the straight-through estimator, at equal epochs and at equal compute.
 
 A ResNet-8 (16, 32 and 64 channels) on noisy 8 x 8 digits; 95 percent of all single weights go by a
-cubic rate until three quarters of 32 epochs, masks are chosen anew every 8 steps. `static` gives
+cubic rate until three quarters of 16 epochs, masks are chosen anew every 8 steps. `static` gives
 pruned weights no gradient, so what is pruned stays pruned. Judged after every epoch is the pruned
 path as training leaves it, batch-norm statistics included, as the papers do. Volatility is the mean
 change of accuracy from one epoch to the next in the second quarter, at the full learning rate;
@@ -28,7 +28,7 @@ from evonas import seeds
 from evonas.genome.schedule import Curve, Schedule
 from evonas_trainers.pruning.sparse_presets import Dcil, Dpf
 
-EPOCHS, INTERVAL, LAST = 32, 8, 5
+EPOCHS, INTERVAL, LAST = 16, 8, 5
 
 
 @final
@@ -61,7 +61,7 @@ COLUMNS = {"accuracy": 2, "volatility": 2, "late_volatility": 2, "final": 2, "se
 def run(arm: Arm, ratio: float, seed: int) -> Mapping[str, Any]:
     """Train one arm with one seed."""
     genome, task = resnet((1, 8, 8), (16, 32, 64), 1, 10, identity=False), noisy_digits(seed)
-    candidate = Candidate.of(with_weights(genome, arm.schedule, ratio), seed, task.device)
+    candidate = Candidate.of(with_weights(genome, arm.schedule, ratio), task)
     recipe = Recipe(epochs=EPOCHS * arm.times, milestones=(0.5, 0.75), decay=0.1)
     course: list[float] = []
 
@@ -69,7 +69,7 @@ def run(arm: Arm, ratio: float, seed: int) -> Mapping[str, Any]:
         course.append(accuracy(candidate.model, task, recalibrate=False))
 
     every = recipe.steps_an_epoch(task)
-    seconds = train(candidate, task, recipe, seed=seed, every=every, look=look)
+    seconds = train(candidate, task, recipe, every, look)
     quarter = recipe.epochs // 4
     return {
         "accuracy": statistics.mean(course[-LAST:]),

@@ -1,7 +1,7 @@
 """The networks of the pruning benchmarks as layer graphs, and what a share of their channels is."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonas.genome import Genome, LayerGraph, Node
@@ -9,6 +9,15 @@ from evonas.genome.pruning import Kept, PruningGenes
 from evonas.genome.schedule import Schedule
 from evonas.morph.keep import Prunable
 
+_CONV: Mapping[str, Any] = {
+    "kernel": [3, 3],
+    "stride": [1, 1],
+    "padding": [1, 1],
+    "dilation": [1, 1],
+    "groups": 1,
+    "bias": False,
+}
+_POINT = {"kernel": [1, 1], "padding": [0, 0]}
 _NORM = {"eps": 1e-5, "momentum": 0.1}
 _POOL = {"kernel": [2, 2], "stride": [2, 2], "padding": [0, 0]}
 
@@ -49,7 +58,7 @@ def resnet(
             shortcut = source
             if stride > 1 or before != width:
                 shortcut = f"{block}shortcut"
-                nodes.append(_conv(shortcut, source, width, stride, size=1))
+                nodes.append(_conv(shortcut, source, width, **_POINT, stride=[stride, stride]))
                 if not identity:
                     nodes.append(Node(f"{block}norm", "bn", (shortcut,), _NORM))
                     shortcut = f"{block}norm"
@@ -62,31 +71,27 @@ def resnet(
 def with_channels(genome: Genome, schedule: Schedule, ratio: float) -> Genome:
     """Return the genome with genes that prune `ratio` of every group of channels, rounded down."""
     sizes = Prunable.of(genome, schedule.residual).sizes
-    kept = {name: Kept(size - math.floor(size * ratio + 1e-9), size) for name, size in sizes.items()}
+    kept = {
+        name: Kept(size - math.floor(size * ratio + 1e-9), size) for name, size in sizes.items()
+    }
     return PruningGenes(schedule=schedule, kept=kept).put_into(genome)
 
 
 def with_weights(genome: Genome, schedule: Schedule, ratio: float) -> Genome:
     """Return the genome with genes that prune `ratio` of every layer's single weights."""
     sizes = Prunable.of(genome, schedule.residual, "weight").sizes
-    kept = {name: Kept(size - math.floor(size * ratio + 1e-9), size) for name, size in sizes.items()}
+    kept = {
+        name: Kept(size - math.floor(size * ratio + 1e-9), size) for name, size in sizes.items()
+    }
     return PruningGenes(schedule=schedule, kept=kept).put_into(genome)
 
 
-def _conv(
-    name: str, source: str, width: int, stride: int = 1, *, size: int = 3, bias: bool = False
-) -> Node:
-    window: dict[str, Any] = {
-        "kernel": [size, size],
-        "stride": [stride, stride],
-        "padding": [size // 2, size // 2],
-        "dilation": [1, 1],
-    }
-    return Node(name, "conv", (source,), {"out": width, **window, "groups": 1, "bias": bias})
+def _conv(name: str, source: str, width: int, **changes: object) -> Node:
+    return Node(name, "conv", (source,), {**_CONV, "out": width, **changes})
 
 
 def _conv_bn(source: str, conv: str, norm: str, width: int, stride: int = 1) -> list[Node]:
-    return [_conv(conv, source, width, stride), Node(norm, "bn", (conv,), _NORM)]
+    return [_conv(conv, source, width, stride=[stride, stride]), Node(norm, "bn", (conv,), _NORM)]
 
 
 def _classifier(nodes: Sequence[Node], classes: int) -> Genome:

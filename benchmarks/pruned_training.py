@@ -36,8 +36,14 @@ _CALIBRATION = 500
 @final
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Pictures on a device, normalised, with their classes; whether training mirrors them."""
+    """Pictures on a device, normalised, with their classes.
 
+    Attributes:
+        seed: Of these data and of all that is drawn in a training on them.
+        flip: Whether training mirrors pictures at random.
+    """
+
+    seed: int
     train_x: Tensor
     train_y: Tensor
     test_x: Tensor
@@ -80,20 +86,18 @@ class Candidate:
     pruner: Pruner | None = None
 
     @classmethod
-    def of(
-        cls, genome: Genome, seed: int, device: torch.device, state: State | None = None
-    ) -> Self:
+    def of(cls, genome: Genome, task: Task, state: State | None = None) -> Self:
         """Build a genome's network with fresh weights, or with those of a state."""
-        with devices.seeded(seeds.integer(seed, "weights"), device):
+        with devices.seeded(seeds.integer(task.seed, "weights"), task.device):
             model = build(genome)
         if state is not None:
             model.load_state_dict(dict(state.tensors))
-        model.to(device).to(memory_format=torch.channels_last)
+        model.to(task.device).to(memory_format=torch.channels_last)
         plan = planned(genome, build)
         if plan is None:
             return cls(model)
         rule = plugins.construct(Pruning, plan.schedule.rule, "the schedule's rule")
-        draws = torch.Generator(device).manual_seed(seeds.integer(seed, "rule"))
+        draws = torch.Generator(task.device).manual_seed(seeds.integer(task.seed, "rule"))
         return cls(model, plan, rule.start(model, plan, draws))
 
     def rebuilt(self) -> nn.Module:
@@ -115,12 +119,10 @@ def noisy_digits(seed: int, noise: float = 0.2) -> Task:
     device = devices.best()
     x = torch.as_tensor(pictures, dtype=torch.float32, device=device)
     y = torch.as_tensor(labels[order], dtype=torch.int64, device=device)
-    return Task(x[:900], y[:900], x[900:], y[900:])
+    return Task(seed, x[:900], y[:900], x[900:], y[900:])
 
 
-def train(
-    candidate: Candidate, task: Task, recipe: Recipe, *, seed: int, every: int, look: Look
-) -> float:
+def train(candidate: Candidate, task: Task, recipe: Recipe, every: int, look: Look) -> float:
     """Train and prune for good, looking after each `every` steps; return CPU seconds.
 
     Looking is not counted.
@@ -128,7 +130,7 @@ def train(
     pruner = candidate.pruner
     parts = [candidate.model] if pruner is None else [candidate.model, pruner.companion]
     optimizer = recipe.optimizer.build(parts, task.device)
-    shuffle = torch.Generator().manual_seed(seeds.integer(seed, "shuffle"))
+    shuffle = torch.Generator().manual_seed(seeds.integer(task.seed, "shuffle"))
     all_steps = recipe.epochs * recipe.steps_an_epoch(task)
     seconds, steps = 0.0, 0
     for _ in range(recipe.epochs):

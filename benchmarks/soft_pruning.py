@@ -1,8 +1,8 @@
-"""Soft filter pruning and its relatives without batch norm: who settles sooner, what rebuilding costs.
+"""Soft filter pruning and its relatives without batch norm: who settles sooner, what a mask hides.
 
-Three convolutions (16, 32 and 64 channels, GELU) on noisy 8 x 8 digits, every layer pruned alike, an
-event every 72 steps (2 of 32 epochs), as the papers describe their methods: no cap on regrowth, no
-reset of momentum. All arms of a seed share split, noise, first weights and order of batches, and
+Three convolutions (16, 32 and 64 channels, GELU) on noisy 8 x 8 digits, every layer pruned alike,
+an event every 72 steps (2 of 32 epochs), as the papers describe their methods: no cap on regrowth,
+no reset of momentum. All arms of a seed share split, noise, first weights and order of batches, and
 end with the same small network. Contrasts were fixed before the runs; accuracies are of test data
 that decide nothing.
 
@@ -15,15 +15,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from evonas import seeds
-from evonas.preset import Preset
-from evonas_trainers.pruning.presets import Asfp, Asrfp, Ghfp, Hfp, Sfp, Srfp
-
 from course import followed
 from ledger import add_options, recorded
 from networks import plain, with_channels
 from paired import Contrast, contrast_table, summary
 from pruned_training import Candidate, Recipe, noisy_digits
+
+from evonas import seeds
+from evonas.preset import Preset
+from evonas_trainers.pruning.presets import Asfp, Asrfp, Ghfp, Hfp, Sfp, Srfp
 
 INTERVAL = 72
 MARGIN = 0.75
@@ -57,8 +57,8 @@ def run(preset: Preset | None, ratio: float, seed: int) -> Mapping[str, Any]:
     genome, task = plain((1, 8, 8), (16, 32, 64), 10), noisy_digits(seed)
     if preset is not None:
         genome = with_channels(genome, preset.schedule(), ratio)
-    candidate = Candidate.of(genome, seed, task.device)
-    return followed(candidate, task, Recipe(), seed, INTERVAL)
+    candidate = Candidate.of(genome, task)
+    return followed(candidate, task, Recipe(), INTERVAL)
 
 
 def main() -> None:
