@@ -247,7 +247,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--packed", help="folder of packed data sets")
-    parser.add_argument("--runs", type=Path, help="folder of the searches: continued if it is there")
+    parser.add_argument(
+        "--runs", type=Path, help="folder of the searches: continued if it is there"
+    )
     parser.add_argument("--births", type=int, help="of a search")
     add_options(parser, 5)
     given = parser.parse_args()
