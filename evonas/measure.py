@@ -5,6 +5,7 @@ All of it at batch size 1, in eval mode, without gradients. A model of several n
 only the largest of their activations, because they run one after the other.
 """
 
+import logging
 import weakref
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,7 +55,9 @@ def latency(
         seconds: How long to repeat each network, after a warm-up.
     """
     model.to(device).to(memory_format=torch.channels_last)
-    from torch.utils.benchmark import Timer  # noqa: PLC0415 - it looks for a compiler, loudly
+    # what the timer imports looks for a compiler, and warns where there is none
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    from torch.utils.benchmark import Timer  # noqa: PLC0415 - only where it is asked for
 
     total = 0.0
     with evaluating(model):

@@ -28,7 +28,7 @@ class Pruning:
 
     Attributes:
         preset: The method, as a name or a table of `name` and fields; or give `presets`.
-        presets: Several: genes start at the first, or at any of them, and may jump.
+        presets: Several, among which genes may jump.
         ratios: See `evonas.morph.prune_options.PruningOptions`, as for the next two.
         pruned_ratio: Not with a target.
         least_ratio: See there.

@@ -11,9 +11,9 @@ from typing import final
 
 from evonas.controllers.controller import Question
 from evonas.genome import Edit, Genome
-from evonas.genome.pruning import PruningGenes
+from evonas.genome.pruning import GENES, PruningGenes
 from evonas.history import History, Individual
-from evonas.morph.compact import COMPACT, TARGET, closed
+from evonas.morph.compact import COMPACT, closed
 from evonas.morph.mutation import Mutation
 from evonas.morph.prune_crossover import crossed_genes
 from evonas.morph.prune_operators import mutations_for
@@ -100,4 +100,4 @@ def crossed(first: Pruned, second: Pruned, question: Question, rng: Rng) -> Geno
 
 
 def _is_of_genes(edit: Edit) -> bool:
-    return edit.targets == (TARGET,)
+    return edit.targets == (GENES,)

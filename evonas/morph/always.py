@@ -16,8 +16,8 @@ from evonas.morph.settings import Settings
 ALWAYS: Mapping[str, Mutation] = {
     mutation.operator: mutation
     for mutation in (
-        Settings(),
         Compact(),
+        Settings(),
         Prune(),
         PruneAffine(),
         PruneCurves(),

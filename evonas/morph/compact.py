@@ -13,7 +13,7 @@ from typing import ClassVar, final
 
 from evonas.errors import EditError, unknown
 from evonas.genome import Edit, Genome
-from evonas.genome.pruning import PRUNING, PruningGenes
+from evonas.genome.pruning import GENES, PruningGenes
 from evonas.morph.keep import Prunable
 from evonas.morph.mutation import Mutation
 from evonas.morph.naming import prefix
@@ -22,7 +22,6 @@ from evonas.seeds import Rng
 from evonas.state import State
 
 COMPACT = "compact"
-TARGET = f"{PRUNING}/genes"
 
 
 @final
@@ -44,11 +43,11 @@ class Compact(Mutation):
         del rng
         if not pending(genome):
             return None
-        return genome.edit(COMPACT, TARGET, removed=_Removal.of(genome).counts)
+        return genome.edit(COMPACT, GENES, removed=_Removal.of(genome).counts)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Return the genome as wide as its genes say, and without pending genes."""
-        if edit.targets != (TARGET,) or not pending(genome):
+        if edit.targets != (GENES,) or not pending(genome):
             raise EditError(f"there are no genes at {edit.targets!r} whose channels could go")
         removal = _Removal.of(genome)
         if edit.args["removed"] != removal.counts:
@@ -86,7 +85,7 @@ def closed(genome: Genome) -> Genome:
     if not pending(genome):
         return genome
     compact = Compact()
-    edit = genome.edit(COMPACT, TARGET, removed=_Removal.of(genome).counts)
+    edit = genome.edit(COMPACT, GENES, removed=_Removal.of(genome).counts)
     return compact.apply(genome, edit)
 
 

@@ -7,11 +7,8 @@ from collections.abc import Callable
 
 from evonas.errors import ConfigError, EditError
 from evonas.genome import Edit, Genome
-from evonas.genome.pruning import PRUNING, PruningGenes
+from evonas.genome.pruning import GENES, PRUNING, PruningGenes
 from evonas.morph.keep import Prunable
-
-GENES = f"{PRUNING}/genes"
-"""The target of every edit of the genes, and of the one that compacts."""
 
 _ATTEMPTS = 4
 

@@ -7,6 +7,7 @@ from typing import final
 
 from evonas.errors import EditError
 from evonas.genome import Genome
+from evonas.genome.erdos_renyi import erk
 from evonas.genome.pruning import Kept, PruningGenes
 from evonas.genome.schedule import Schedule
 from evonas.morph.keep import Prunable
@@ -63,8 +64,16 @@ class Start:
     def anew(
         cls, prunable: Prunable, schedule: Schedule, bound: Bound, options: PruningOptions
     ) -> "Start":
-        """Return genes that keep one share of everything, or as one ranking by the norm says."""
-        return cls(prunable, PruningGenes(schedule=schedule), options).bounded(bound)
+        """Return genes that keep one share of all channels, or what one ranking by the norm keeps.
+
+        Of single weights small layers keep a larger share (see `evonas.genome.erdos_renyi`).
+        """
+        kept: dict[str, Kept] = {}
+        if prunable.granularity == "weight":
+            density = bound[1] / sum(prunable.sizes.values())
+            counts = erk(prunable.shapes, density)
+            kept = {name: Kept(counts[name], size) for name, size in prunable.sizes.items()}
+        return cls(prunable, PruningGenes(schedule=schedule, kept=kept), options).bounded(bound)
 
     def bounded(self, bound: Bound) -> "Start":
         """Return the genes with their counts brought to a bound, as the options say.

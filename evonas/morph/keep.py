@@ -62,10 +62,15 @@ class Prunable:
         """How many channels, or single weights in one of mirrored layers, each name stands for."""
         if self.granularity == "filter":
             return {name: choice.size for name, choice in self.choices.items()}
+        return {name: math.prod(shape) for name, shape in self.shapes.items()}
+
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of each layer's weight, of the smallest one among mirrored layers."""
         return {
-            f"{name}/{site(graph, node)}": size
+            f"{name}/{site(graph, node)}": shape
             for name, graph in self.widths.genome.architecture.items()
-            for node, size in _weights(graph)
+            for node, shape in _weights(graph)
         }
 
     def fitted(self, genes: PruningGenes) -> Mapping[str, Kept]:
@@ -162,19 +167,19 @@ def _branched_from(name: str, genome: Genome) -> str:
     return ""
 
 
-def _weights(graph: LayerGraph) -> Iterator[tuple[Node, int]]:
-    """Yield the layers whose single weights may be pruned, with how many the smallest twin has."""
+def _weights(graph: LayerGraph) -> Iterator[tuple[Node, tuple[int, ...]]]:
+    """Yield the layers whose single weights may be pruned, with the smallest twin's shape."""
     last = _last_makers(graph)
     for where in dict.fromkeys(site(graph, node) for node in graph.nodes if node.op in MAKERS):
         twins = [graph[twin] for twin in instances(graph, where)]
         if not any(twin.frozen or twin.id in last for twin in twins):
-            yield twins[0], min(_numel(graph, twin) for twin in twins)
+            yield twins[0], min((_shape(graph, twin) for twin in twins), key=math.prod)
 
 
-def _numel(graph: LayerGraph, node: Node) -> int:
-    """Return how many numbers the layer's weight has."""
+def _shape(graph: LayerGraph, node: Node) -> tuple[int, ...]:
+    """Return the shape of the layer's weight."""
     columns: int = graph.shapes[node.inputs[0]][0] // node.params.get("groups", 1)
-    return node.params["out"] * columns * math.prod(node.params.get("kernel", ()))
+    return (node.params["out"], columns, *node.params.get("kernel", ()))
 
 
 def _last_makers(graph: LayerGraph) -> frozenset[str]:

@@ -14,7 +14,7 @@ from evonas.genome.pruning import PruningGenes
 from evonas.morph.carry import floating_dtype
 from evonas.morph.channels import Group, Indices
 from evonas.morph.compact import Compact, closed, pending
-from evonas.morph.keep import Prunable, fitted
+from evonas.morph.keep import Prunable
 from evonas.morph.naming import instances, prefix, split_target
 from evonas.morph.removal import Occurrence, occurrences
 from evonas.pruning_plan import Places, PlannedGroup, PruningPlan
@@ -122,7 +122,10 @@ def _weights(
 ) -> Mapping[str, int]:
     """Return how many single weights stay of each tensor; mirrored layers keep one share."""
     found: dict[str, int] = {}
-    for target, kept in fitted(genome, genes).items():
+    prunable = Prunable.of(genome, genes.schedule.residual, genes.schedule.granularity)
+    counts = prunable.fitted(genes)
+    prunable.check(counts)
+    for target, kept in counts.items():
         name, site = split_target(target)
         for layer in instances(genome.architecture[name], site):
             weight = f"{prefix(genome, name)}{layer}.weight"

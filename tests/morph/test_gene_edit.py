@@ -6,9 +6,9 @@ import pytest
 
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome
-from evonas.genome.pruning import Kept, PruningGenes
+from evonas.genome.pruning import GENES, Kept, PruningGenes
 from evonas.morph.crossover import crossover
-from evonas.morph.gene_edit import GENES, gene_edit, with_genes
+from evonas.morph.gene_edit import gene_edit, with_genes
 from evonas.morph.prune_counts import PruneJitter
 from evonas.networks import Signature
 from evonas.seeds import stream

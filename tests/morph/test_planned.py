@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from support.gene_edits import genes_for, with_genes
 
+from evonas.errors import EditError
 from evonas.genome import Genome, LayerGraph, Node
 from evonas.genome.pruning import Kept, PruningGenes
 from evonas.genome.schedule import Schedule
@@ -131,6 +132,12 @@ def test_mirrored_layers_keep_one_share_of_their_single_weights() -> None:
     assert plan is not None
     assert not plan.groups
     assert plan.weights == {"one.conv.weight": 27, "two.conv.weight": 36}
+
+
+def test_a_layer_that_would_keep_no_weight_is_refused() -> None:
+    genes = genes_for("weight", **{"net/*.conv": (0, 108)})
+    with pytest.raises(EditError, match="keeps 0 of 108"):
+        planned(with_genes(mirrored(), genes), build)
 
 
 @pytest.mark.parametrize("granularity", ["filter", "weight"])

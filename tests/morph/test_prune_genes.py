@@ -12,9 +12,11 @@ from evonas.genome.pruning import Kept, PruningGenes
 from evonas.genome.schedule import Schedule
 from evonas.morph.always import ALWAYS
 from evonas.morph.gene_edit import gene_edit, with_genes
+from evonas.morph.gene_start import Start
 from evonas.morph.keep import Prunable
 from evonas.morph.prune_operators import mutations_for
 from evonas.morph.prune_options import PruningOptions, Target
+from evonas.morph.repair import KEPT
 from evonas.networks import Signature
 from evonas.seeds import stream
 from evonas_spaces.eena import Eena
@@ -254,3 +256,12 @@ def test_new_genes_take_up_the_schedule_of_the_ancestors_pruning() -> None:
     compacted = PruningGenes(schedule=replace(SOFT, preset="old")).put_into(SEED)
     genes = genes_of(edited("prune-jitter", PruningOptions(), 0, compacted))
     assert genes.schedule.preset == "old"
+
+
+def test_single_weights_start_with_small_layers_denser() -> None:
+    prunable = Prunable.of(SEED, "inner", "weight")
+    bound = (KEPT, 0.2 * sum(prunable.sizes.values()))
+    start = Start.anew(prunable, SPARSE, bound, PruningOptions(schedules=(SPARSE,)))
+    assert start.kept_ratio == pytest.approx(0.2, abs=1e-3)
+    smallest = min(prunable.sizes, key=lambda name: prunable.sizes[name])
+    assert start.ratios[smallest] == max(start.ratios.values()) > 0.4

@@ -9,9 +9,8 @@ import numpy as np
 
 from evonas import seeds
 from evonas.genome import Edit, Genome
-from evonas.genome.pruning import Kept, PruningGenes
+from evonas.genome.pruning import GENES, Kept, PruningGenes
 from evonas.genome.schedule import Granularity, Residual, Schedule
-from evonas.morph.compact import TARGET
 from evonas.morph.keep import Prunable
 from evonas.morph.mutation import Mutation
 from evonas.seeds import Rng
@@ -43,7 +42,7 @@ class Halve(Mutation):
 
 def edit_of(genome: Genome, genes: PruningGenes, operator: str = "halve") -> Edit:
     """Return the edit that puts genes in."""
-    return genome.edit(operator, TARGET, genes=genes.to_json())
+    return genome.edit(operator, GENES, genes=genes.to_json())
 
 
 def with_genes(genome: Genome, genes: PruningGenes) -> Genome:

@@ -23,7 +23,6 @@ from evonas.genome.schedule import Schedule
 from evonas.history import Evaluation, Failure, Limit, Outcome
 from evonas.morph.compact import COMPACT, closed
 from evonas.morph.keep import fitted
-from evonas.morph.prune_options import PruningOptions
 from evonas.setup import prepare
 from evonas.store import JOURNAL, decisions
 from evonas.trial import check_prunes
@@ -187,8 +186,8 @@ def test_single_weights_are_counted_apart_from_macs(
 def test_only_the_seed_of_a_search_that_prunes_may_break_a_limit(
     prepared: Callable[..., tuple[Run, Genome]], tmp_path: Path, number: int
 ) -> None:
-    run, seed = prepared()
-    limited = replace(run, limits=[Limit("macs", 10.0)], pruning=PruningOptions())
+    run, seed = prepared(pruning={"presets": ["sfp"]})
+    limited = replace(run, limits=[Limit("macs", 10.0)])
     outcome = job(limited, tmp_path, seed, number)
     assert isinstance(outcome, Evaluation if number == 0 else Failure)
     assert isinstance(job(replace(limited, pruning=None), tmp_path, seed, number), Failure)
