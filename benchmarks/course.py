@@ -14,7 +14,6 @@ from typing import final
 
 from pruned_training import Candidate, Recipe, Task, accuracy, train
 
-from evonas.pruning_plan import PruningPlan
 from evonas_trainers.pruning.soft import SoftPruner
 
 SETTLED_WITHIN = 2.0
@@ -74,19 +73,14 @@ def followed(
 def _choices(candidate: Candidate) -> Mapping[str, float]:
     """Return how many percent of the channels came back at an event, on average and at most.
 
-    The first event cannot bring any back. An event's churn counts those that go, too, of which
-    there are as many more as the rate has risen.
+    The first event cannot bring any back. What changed its fate has gone or come back, and by the
+    difference more have gone than before.
     """
     if candidate.plan is None or not isinstance(candidate.pruner, SoftPruner):
         return {"revived": math.nan, "most_revived": math.nan}
-    events, channels = candidate.pruner.events, num_channels(candidate.plan)
+    channels = sum(group.size for group in candidate.plan.groups if group.keep < group.size)
     revived = [
-        50 * (event.churn - (event.pruned - before.pruned) / channels)
-        for before, event in pairwise(events)
+        100 * (round(event.churn * channels) - (event.pruned - before.pruned)) / 2 / channels
+        for before, event in pairwise(candidate.pruner.events)
     ]
     return {"revived": statistics.mean(revived), "most_revived": max(revived)}
-
-
-def num_channels(plan: PruningPlan) -> int:
-    """Return how many channels there are in groups that lose some."""
-    return sum(group.size for group in plan.groups if group.keep < group.size)

@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Any, final
 
 from ledger import add_options, recorded
-from networks import resnet, with_weights
+from networks import resnet, with_genes
 from paired import Contrast, contrast_table, summary
 from pruned_training import Candidate, Recipe, accuracy, noisy_digits, train
 
@@ -61,7 +61,7 @@ COLUMNS = {"accuracy": 2, "volatility": 2, "late_volatility": 2, "final": 2, "se
 def run(arm: Arm, ratio: float, seed: int) -> Mapping[str, Any]:
     """Train one arm with one seed."""
     genome, task = resnet((1, 8, 8), (16, 32, 64), 1, 10, identity=False), noisy_digits(seed)
-    candidate = Candidate.of(with_weights(genome, arm.schedule, ratio), task)
+    candidate = Candidate.of(with_genes(genome, arm.schedule, ratio), task)
     recipe = Recipe(epochs=EPOCHS * arm.times, milestones=(0.5, 0.75), decay=0.1)
     course: list[float] = []
 

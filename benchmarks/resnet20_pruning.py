@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from course import followed
 from ledger import add_options, recorded
-from networks import resnet, with_channels
+from networks import option_a, resnet, with_genes
 from paired import Contrast, contrast_table, summary
 from pruned_training import Candidate, Recipe, Task, accuracy
 from torch import Tensor
@@ -71,14 +71,6 @@ def trained_weights(path: Path) -> State:
     return State({**tensors, **shortcuts})
 
 
-def option_a(width: int) -> Tensor:
-    """Return the convolution that sets half as many channels between two quarters of zeros."""
-    weight = torch.zeros(width, width // 2, 1, 1)
-    for channel in range(width // 2):
-        weight[width // 4 + channel, channel] = 1
-    return weight
-
-
 def task_of(source: Source, seed: int) -> Task:
     """Return some training pictures, others with each seed, and always the same test pictures."""
     assert source.test is not None, "CIFAR-10 has test pictures"
@@ -123,7 +115,7 @@ def main() -> None:
         resnet(SHAPE, (16, 32, 64), 3, 10, identity=True),
     )
     genomes = {
-        name: with_channels(dense, preset.schedule(), options.ratio)
+        name: with_genes(dense, preset.schedule(), options.ratio)
         for name, preset in PRESETS.items()
     }
     arms = {name: partial(run, genome, source, weights) for name, genome in genomes.items()}

@@ -17,7 +17,7 @@ from typing import Any
 
 from course import followed
 from ledger import add_options, recorded
-from networks import plain, with_channels
+from networks import plain, with_genes
 from paired import Contrast, contrast_table, summary
 from pruned_training import Candidate, Recipe, noisy_digits
 
@@ -56,7 +56,7 @@ def run(preset: Preset | None, ratio: float, seed: int) -> Mapping[str, Any]:
     """Train one arm with one seed."""
     genome, task = plain((1, 8, 8), (16, 32, 64), 10), noisy_digits(seed)
     if preset is not None:
-        genome = with_channels(genome, preset.schedule(), ratio)
+        genome = with_genes(genome, preset.schedule(), ratio)
     candidate = Candidate.of(genome, task)
     return followed(candidate, task, Recipe(), INTERVAL)
 

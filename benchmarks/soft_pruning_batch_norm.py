@@ -19,7 +19,7 @@ from typing import Any
 
 from course import followed
 from ledger import add_options, recorded
-from networks import resnet, with_channels
+from networks import resnet, with_genes
 from paired import Contrast, contrast_table, summary
 from pruned_training import Candidate, Recipe, noisy_digits
 
@@ -50,7 +50,7 @@ def run(preset: Preset | None, ratio: float, seed: int) -> Mapping[str, Any]:
     """Train one arm with one seed."""
     genome, task = resnet((1, 8, 8), (16, 32, 64), 1, 10, identity=False), noisy_digits(seed)
     if preset is not None:
-        genome = with_channels(genome, preset.schedule(), ratio)
+        genome = with_genes(genome, preset.schedule(), ratio)
     candidate = Candidate.of(genome, task)
     return followed(candidate, task, Recipe(epochs=EPOCHS), 2 * INTERVAL)
 
