@@ -15,7 +15,7 @@ from evonas.executors.executor import Executor
 from evonas.genome.settings import gene_from_table
 from evonas.history import Limit, Objective
 from evonas.measure import MEASURES
-from evonas.pruning_table import Pruning, pruning_from_table
+from evonas.pruning_table import Pruning
 from evonas.space import SearchSpace
 from evonas.store import Durability
 from evonas.tracking.tracker import Tracker
@@ -182,19 +182,20 @@ def from_table(table: Table, name: str) -> Run:
         raise ConfigError(f"{name}: there is no trainer; write `[trainer]` with `name` and `data`")
     values = plugins.from_table(_Plain, {k: v for k, v in config.items() if k in plain}, name)
     trainer = plugins.construct(Trainer, config["trainer"], "trainer")
+    controller = plugins.construct(Controller, config["controller"], "controller")
     tracker = config["tracker"]
     return Run(
         name=name,
         **{key: getattr(values, key) for key in plain},
         space=plugins.construct(SearchSpace, config["space"], "space"),
         trainer=trainer,
-        controller=plugins.construct(Controller, config["controller"], "controller"),
+        controller=controller,
         executor=plugins.construct(Executor, config["executor"], "executor"),
         tracker=plugins.construct(Tracker, tracker, "tracker") if tracker != "none" else None,
         objectives=_objectives(tables["objectives"], trainer),
         limits=_limits(tables["limits"]),
         genes=_genes(tables["genes"], trainer),
-        pruning=pruning_from_table(tables["pruning"], trainer) if "pruning" in config else None,
+        pruning=_pruning(tables["pruning"], trainer, controller) if "pruning" in config else None,
         stop=plugins.from_table(Median, tables["stop"], "stop") if "stop" in config else None,
         final=_final(tables["final"], trainer) if "final" in config else None,
         retrain=_trainer_fields(tables["retrain"], trainer),
@@ -260,6 +261,19 @@ def _genes(table: Table, trainer: Trainer) -> dict[str, BaseDistribution]:
         _ = plugins.setting(trainer, path)
         _check_free(path, trainer)
     return {path: gene_from_table(path, _table(f"genes.{path}", table[path])) for path in table}
+
+
+def _pruning(table: Table, trainer: Trainer, controller: Controller) -> Pruning:
+    pruning = plugins.from_table(Pruning, table, "pruning")
+    for part, name, can in (
+        ("trainer", type(trainer).__name__, trainer.prunes),
+        ("controller", type(controller).__name__, controller.mutates),
+    ):
+        if not can:
+            raise ConfigError(
+                f"{part} {name} does not prune; choose one that does, or leave out [pruning]"
+            )
+    return pruning
 
 
 def _final(table: Table, trainer: Trainer) -> Final:

@@ -12,7 +12,6 @@ from evonas.morph.mutation import Mutation
 from evonas.morph.prune_operators import mutations_for
 from evonas.morph.prune_options import PruningOptions, Ratios, Target
 from evonas.preset import Preset
-from evonas.trainer import Trainer
 
 MEASURES = ("macs", "parameters")
 """What a target may be of: the first that the run limits is the default."""
@@ -119,21 +118,6 @@ class Pruning:
             if measure in maxima:
                 return Target(measure, maxima[measure], maxima[measure])
         return None
-
-
-def pruning_from_table(table: Mapping[str, Any], trainer: Trainer) -> Pruning:
-    """Read the table.
-
-    Raises:
-        ConfigError: naming the key and what it may be, or that the trainer does not prune.
-    """
-    pruning = plugins.from_table(Pruning, table, "pruning")
-    if not trainer.prunes:
-        raise ConfigError(
-            f"trainer {type(trainer).__name__} does not prune; choose one that does,"
-            " or leave out [pruning]"
-        )
-    return pruning
 
 
 def _schedule(spec: Spec) -> Schedule:

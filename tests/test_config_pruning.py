@@ -178,6 +178,11 @@ def test_a_trainer_that_does_not_prune_is_refused() -> None:
         run({"preset": HARD}, trainer="support.tiny_search:Tiny")
 
 
+def test_a_controller_that_knows_no_mutations_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"controller OptunaSampler does not prune; choose one"):
+        run({"preset": HARD}, controller="optuna")
+
+
 def test_a_target_that_the_least_widths_exceed_is_refused_with_what_they_have(
     tmp_path: Path,
 ) -> None:

@@ -42,10 +42,12 @@ class Controller(ABC):
 
     Attributes:
         source: The publication the algorithm comes from.
+        mutates: Whether it makes births by mutations; pruning genes vary in no other way.
     """
 
     group: ClassVar[str] = "evonas.controllers"
     source: ClassVar[str]
+    mutates: ClassVar[bool] = True
 
     @abstractmethod
     def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:

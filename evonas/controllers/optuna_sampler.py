@@ -53,6 +53,7 @@ class OptunaSampler(Controller):
         "Optuna: A Next-generation Hyperparameter Optimization Framework, Akiba et al., 2019, "
         "https://arxiv.org/abs/1907.10902"
     )
+    mutates: ClassVar[bool] = False
 
     sampler: str = "TPESampler"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -66,11 +67,6 @@ class OptunaSampler(Controller):
 
     def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:
         """Return the genome of the vector that the sampler proposes."""
-        if question.pruning is not None:
-            raise ConfigError(
-                "pruning genes are no vector for a sampler; choose another controller, or leave out"
-                " [pruning]"
-            )
         seed = history[0]
         genes = _genes(question)
         knobs = {**question.space.knobs(seed.birth.genome), **genes}

@@ -11,11 +11,9 @@ from evonas.controllers.aging import Aging
 from evonas.controllers.controller import Controller, Question
 from evonas.controllers.eena import Eena
 from evonas.controllers.nsga2 import Nsga2
-from evonas.controllers.optuna_sampler import OptunaSampler
 from evonas.controllers.pruned import Pruned
 from evonas.controllers.random_search import RandomSearch
 from evonas.controllers.variation import Breeder
-from evonas.errors import ConfigError
 from evonas.genome import Birth, Edit, canonical
 from evonas.genome.pruning import PruningGenes
 from evonas.history import Cost, Evaluation, History, Individual, Objective
@@ -201,11 +199,6 @@ def test_every_birth_follows_from_its_first_parent_and_the_known_history(
         rng = seeds.stream(0, "propose", one.number)
         again = controller.propose(known, question(), one.number, rng)
         assert canonical.text(again.to_json()) == canonical.text(one.birth.to_json())
-
-
-def test_a_sampler_of_vectors_says_that_it_cannot_prune() -> None:
-    with pytest.raises(ConfigError, match="pruning genes are no vector for a sampler"):
-        OptunaSampler().propose(started(), question(), 1, seeds.stream(0, "propose", 1))
 
 
 def test_searches_that_do_not_prune_know_no_operators_of_genes() -> None:
