@@ -1,11 +1,10 @@
-"""What a candidate costs, measured on the built model: parameters, MACs, latency, memory.
+"""What a candidate costs, measured on the built model: parameters, MACs, memory.
 
 All of it at batch size 1, in eval mode, without gradients. A model of several networks is an
 `nn.ModuleDict` with the names of the signatures, and costs the sum of its networks; `memory` adds
 only the largest of their activations, because they run one after the other.
 """
 
-import logging
 import weakref
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from evonas.networks import Signatures, named
 
 MEASURES = ("parameters", "macs", "latency", "memory")
-"""The names of what is measured here; the smaller the better."""
+"""The names of what is measured here, and by `evonas.latency`; the smaller the better."""
 
 
 def static(model: nn.Module, signatures: Signatures) -> Mapping[str, float]:
@@ -33,38 +32,12 @@ def static(model: nn.Module, signatures: Signatures) -> Mapping[str, float]:
     """
     macs = 0
     with evaluating(model):
-        for net, inputs in _networks(model, signatures):
+        for net, inputs in runnable(model, signatures):
             counter = FlopCounterMode(display=False)
             with counter:
                 net(inputs)
             macs += counter.get_total_flops() // 2
     return {"parameters": sum(p.numel() for p in model.parameters()), "macs": macs}
-
-
-def latency(
-    model: nn.Module, signatures: Signatures, device: torch.device, seconds: float = 0.2
-) -> float:
-    """Return the median wall-clock seconds of an inference on `device`, on one CPU thread.
-
-    The model is moved to `device` and to channels-last, as it is trained.
-
-    Args:
-        model: The candidate.
-        signatures: Of its networks.
-        device: Where to measure.
-        seconds: How long to repeat each network, after a warm-up.
-    """
-    model.to(device).to(memory_format=torch.channels_last)
-    # what the timer imports looks for a compiler, and warns where there is none
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    from torch.utils.benchmark import Timer  # noqa: PLC0415 - only where it is asked for
-
-    total = 0.0
-    with evaluating(model):
-        for net, inputs in _networks(model, signatures):
-            timer = Timer("net(inputs)", globals={"net": net, "inputs": inputs})
-            total += timer.blocked_autorange(min_run_time=seconds).median
-    return total
 
 
 def peak_memory(model: nn.Module, signatures: Signatures, device: torch.device) -> int:
@@ -77,7 +50,7 @@ def peak_memory(model: nn.Module, signatures: Signatures, device: torch.device) 
     model.to(device)
     peak = 0
     with evaluating(model):
-        for net, inputs in _networks(model, signatures):
+        for net, inputs in runnable(model, signatures):
             known = chain(model.parameters(), model.buffers())
             meter = _Activations({tensor.untyped_storage() for tensor in known})
             meter.count(inputs)
@@ -100,7 +73,7 @@ def evaluating(model: nn.Module) -> Generator[None]:
             module.training = training
 
 
-def _networks(model: nn.Module, signatures: Signatures) -> Iterator[tuple[nn.Module, Tensor]]:
+def runnable(model: nn.Module, signatures: Signatures) -> Iterator[tuple[nn.Module, Tensor]]:
     """Yield every network with an input of batch size 1 on the model's device."""
     first = next(chain(model.parameters(), model.buffers()), torch.empty(0))
     for name, network in named(model, signatures).items():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from torch import nn
 
-from evonas import measure, plugins
+from evonas import devices, measure, plugins
 from evonas.candidate import fresh_model, trained_model
 from evonas.config import Run, question as question_of
 from evonas.controllers.controller import Question
@@ -21,11 +21,20 @@ from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.settings import holds
 from evonas.history import over_limits
+from evonas.latency import reference_seconds
 from evonas.morph.settings import Settings
 from evonas.networks import Signatures, named
 from evonas.pruning_setup import pruning_options
 from evonas.space import SearchSpace
-from evonas.store import Store, load_prepared, read_journal, store_prepared, write_config
+from evonas.store import (
+    Store,
+    load_prepared,
+    load_reference,
+    read_journal,
+    store_prepared,
+    store_reference,
+    write_config,
+)
 from evonas.tracking.tracker import SearchInfo
 from evonas.trainer import Trainer
 
@@ -91,6 +100,8 @@ def prepare(run: Run, folder: Path) -> Setup:
     if prepared is None:
         prepared = run.trainer.prepare(run.seed)
         store_prepared(folder, prepared)
+    if "latency" in {one.name for one in (*run.objectives, *run.limits)}:
+        _ = load_reference(folder) or store_reference(folder, reference_seconds(devices.best()))
     signatures = run.trainer.signatures(prepared)
     values = {path: plugins.setting(run.trainer, path) for path in run.genes}
     seed = run.space.seed(signatures).with_settings(values)

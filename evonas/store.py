@@ -179,6 +179,19 @@ def load_prepared(folder: Path) -> Mapping[str, Tensor] | None:
     return _mapped(path, path.stat().st_mtime_ns) if path.exists() else None
 
 
+def store_reference(folder: Path, seconds: float) -> None:
+    """Write what the reference network takes here; see `evonas.latency`."""
+    write_text(folder / "latency.json", json.dumps({"reference_seconds": seconds}) + "\n")
+
+
+def load_reference(folder: Path) -> float | None:
+    """Read what the reference network took when the search began, or None if nobody asked."""
+    path = folder / "latency.json"
+    if not path.exists():
+        return None
+    return float(json.loads(path.read_text(encoding="utf-8"))["reference_seconds"])
+
+
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """Write the resolved run file."""
     _write(folder / "run.toml", tomli_w.dumps(config).encode())
