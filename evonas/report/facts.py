@@ -4,7 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from evonas.history import Cost, Evaluation, Failure, History, Individual, Limit, Objective
+from evonas.history import (
+    Cost,
+    Evaluation,
+    Failure,
+    History,
+    Individual,
+    Limit,
+    Objective,
+    over_limits,
+)
 from evonas.lineage import edit_credits
 from evonas.selection import front, front_of, hypervolume
 
@@ -51,23 +60,27 @@ def loss(individual: Individual, objective: Objective) -> float:
     return objective.loss(individual.outcome)
 
 
-def best_so_far(history: History, objective: Objective) -> list[Point]:
-    """Return every evaluated number with the best value that was known then."""
+def best_so_far(
+    history: History, objective: Objective, limits: Sequence[Limit] = ()
+) -> list[Point]:
+    """Return every evaluated number within the limits with the best value that was known then."""
     found: list[Point] = []
     lowest = float("inf")
-    for one, evaluation in history.evaluated():
+    for one, evaluation in _within(history, limits):
         lowest = min(lowest, objective.loss(evaluation))
         found.append((one.number, lowest if objective.direction == "min" else -lowest))
     return found
 
 
-def volumes(history: History, objectives: Sequence[Objective]) -> list[Point]:
-    """Return every evaluated number with the front's hypervolume then, between 0 and 1.
+def volumes(
+    history: History, objectives: Sequence[Objective], limits: Sequence[Limit] = ()
+) -> list[Point]:
+    """Return every evaluated number within the limits with the front's hypervolume then, 0 to 1.
 
     The volume is measured in the box between the best and the worst value of each objective in the
     whole history, so that one candidate that is best in everything has 1.
     """
-    judged = history.evaluated()
+    judged = _within(history, limits)
     rows = [[objective.loss(outcome) for objective in objectives] for _, outcome in judged]
     rows = _scaled(rows)
     found: list[Point] = []
@@ -122,6 +135,11 @@ def operators(
         )
         rows.append(row)
     return sorted(rows, key=lambda row: (-(row.gain or 0.0), row.name))
+
+
+def _within(history: History, limits: Sequence[Limit]) -> list[tuple[Individual, Evaluation]]:
+    """Return who was evaluated and breaks no limit."""
+    return [pair for pair in history.evaluated() if not over_limits(pair[1].metrics, limits)]
 
 
 def _gains(history: History, objective: Objective) -> dict[int, float]:

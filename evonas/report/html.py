@@ -41,7 +41,7 @@ def html(  # noqa: PLR0913 - a search, and what is known of it beside
     members = facts.best_first(history, objectives, limits) if history.evaluated() else []
     sections = [
         _summary(history, objectives, members),
-        *_results(history, objectives, members, final or {}),
+        *_results(history, objectives, limits, members, final or {}),
         _failures(history),
         _configuration(config),
     ]
@@ -76,7 +76,11 @@ def _header(name: str, objectives: Sequence[Objective]) -> Markup:
 
 
 def _results(
-    history: History, objectives: Sequence[Objective], members: Sequence[Individual], final: Results
+    history: History,
+    objectives: Sequence[Objective],
+    limits: Sequence[Limit],
+    members: Sequence[Individual],
+    final: Results,
 ) -> list[Markup]:
     """Return the sections that need at least one evaluated candidate."""
     if not members:
@@ -86,7 +90,7 @@ def _results(
         _section("Front", _front(history, objectives, members)),
         *([_section("On the test data", tables.test_table(final))] if final else []),
         *([_section("Pruning", pruned)] if pruned else []),
-        _section("Progress", _progress(history, objectives)),
+        _section("Progress", _progress(history, objectives, limits)),
         _section("Lineage of the front", _lineage(history, objectives, members)),
         _section(
             "Operators",
@@ -158,13 +162,13 @@ def _front(
 _LEGEND = (("front", "front: nothing beats it in every objective"), ("dot", "other candidates"))
 
 
-def _progress(history: History, objectives: Sequence[Objective]) -> Markup:
+def _progress(history: History, objectives: Sequence[Objective], limits: Sequence[Limit]) -> Markup:
     first = objectives[0]
     charts = [
         tag("figure", tag("figcaption", title), steps(points, label))
         for title, label, points in (
-            (f"Best {first.name} so far", first.name, facts.best_so_far(history, first)),
-            ("Hypervolume of the front", "hypervolume", facts.volumes(history, objectives)),
+            (f"Best {first.name} so far", first.name, facts.best_so_far(history, first, limits)),
+            ("Hypervolume of the front", "hypervolume", facts.volumes(history, objectives, limits)),
         )
     ]
     note = tag(

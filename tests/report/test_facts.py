@@ -2,7 +2,7 @@
 
 import pytest
 
-from evonas.history import History, Objective
+from evonas.history import History, Limit, Objective
 from evonas.report import facts
 from evonas.report.numbers import duration, short
 from evonas.report.plots import Axis
@@ -15,6 +15,13 @@ def test_the_front_is_told_best_first(history: History, objectives: list[Objecti
 def test_the_best_so_far_never_gets_worse(history: History) -> None:
     best = facts.best_so_far(history, Objective("error", "min"))
     assert best == [(0, 0.5), (1, 0.3), (2, 0.3), (4, 0.1), (5, 0.1)]
+
+
+def test_who_breaks_a_limit_is_no_progress(history: History, objectives: list[Objective]) -> None:
+    limits = [Limit("macs", 3000)]
+    best = facts.best_so_far(history, Objective("error", "min"), limits)
+    assert best == [(0, 0.5), (1, 0.3), (2, 0.3)]
+    assert [number for number, _ in facts.volumes(history, objectives, limits)] == [0, 1, 2]
 
 
 def test_the_best_of_what_should_be_large_is_the_largest(history: History) -> None:
