@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
@@ -92,13 +91,14 @@ def full_path(weight: Tensor, kept: Tensor) -> Tensor:
 
 
 def mutual(
-    pruned: Float[Tensor, "batch classes"],
-    full: Float[Tensor, "batch classes"],
+    pruned: Tensor,
+    full: Tensor,
     temperature: float,
-) -> Float[Tensor, ""]:
+) -> Tensor:
     """Return T^2 (KL(full || pruned) + KL(pruned || full)) of softened outputs, batch mean.
 
-    The first argument of each divergence is a target, and no gradient reaches it.
+    Outputs are (batch, classes). The first argument of each divergence is a target, and no
+    gradient reaches it.
     """
     soft_pruned = torch.softmax(pruned.detach() / temperature, 1)
     soft_full = torch.softmax(full.detach() / temperature, 1)
