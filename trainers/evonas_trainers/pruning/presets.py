@@ -4,7 +4,7 @@ What is the same for all: the papers have an event every epoch, of hundreds of s
 `interval` counts steps. How many filters go is the genes' matter; in the papers it is one share for
 all layers. By default the gradients of pruned filters are capped at the mean of the kept ones' and
 their momentum is cleared, which no paper does: without, soft pruning in front of batch norms got
-45 % of the digits right, and 95 % with both (`benchmarks/soft_pruning_batch_norm.py`). At a cap of
+42 % of the digits right, and 94 % with both (`benchmarks/soft_pruning_batch_norm.py`). At a cap of
 1 hardly a filter comes back; 4 and 16 leave more room. For the papers' own, set `regrowth_cap = 0`
 and `momentum_reset = false`. Fields without a word are those of `Schedule`.
 
