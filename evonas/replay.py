@@ -61,6 +61,8 @@ def replay(  # noqa: PLR0913, PLR0917 - a run, which of it, and where to
     assert prepared is not None, "a run with births has been prepared"
     (scratch / "weights").mkdir(parents=True)
     store.store_prepared(scratch, prepared)
+    if (reference := store.load_reference(folder)) is not None:
+        store.store_reference(scratch, reference)
     evaluate = Evaluator.of(run, scratch)
     made: dict[int, Evaluation] = {}
     line = ancestors(history, number)

@@ -54,3 +54,4 @@ def test_a_search_measures_the_reference_once_and_goes_on_with_it(tmp_path: Path
     found = api.search({**table, "births": 3}, out=tmp_path / "run")
     assert len(found.history) == 3
     assert (tmp_path / "run" / "latency.json").read_bytes() == written
+    assert found.replay(2).equal
