@@ -75,6 +75,11 @@ class Pruning:
         """Whether a method prunes single weights, after which a network costs what it did."""
         return any(one.granularity == "weight" for one in self.schedules)
 
+    @property
+    def removes_filters(self) -> bool:
+        """Whether a method prunes filters, and so can bring a network within limits."""
+        return any(one.granularity == "filter" for one in self.schedules)
+
     def options(
         self, target: Target | None, norms: Mapping[str, Sequence[float]] | None = None
     ) -> PruningOptions:

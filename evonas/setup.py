@@ -109,7 +109,7 @@ def prepare(run: Run, folder: Path) -> Setup:
     _check_model(fresh_model(run.space, seed, run.seed), signatures, run.trainer)
     sizes = static_sizes(run.space, seed, signatures)
     broken = over_limits(sizes, run.limits)
-    if broken and run.pruning is None:
+    if broken and (run.pruning is None or not run.pruning.removes_filters):
         raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
     mutations = dict(run.space.mutations())
     if run.genes:

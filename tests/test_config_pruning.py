@@ -101,7 +101,7 @@ def test_a_limit_on_macs_is_the_target_before_one_on_parameters(tmp_path: Path) 
     [
         ({"preset": HARD}, {}),
         ({"preset": HARD, "pruned_ratio": [0.1, 0.3]}, {"macs": 100}),
-        ({"preset": WEIGHTS}, {"macs": 100}),
+        ({"preset": WEIGHTS}, {"macs": 10_000}),
     ],
 )
 def test_there_may_be_no_target(
@@ -176,6 +176,12 @@ def test_what_cannot_be_used_is_explained_in_a_line(pruning: object, said: str) 
 def test_a_trainer_that_does_not_prune_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"trainer Tiny does not prune; choose one that does"):
         run({"preset": HARD}, trainer="support.tiny_search:Tiny")
+
+
+def test_single_weights_cannot_bring_a_seed_within_its_limits(tmp_path: Path) -> None:
+    asking = {"preset": WEIGHTS, "pruned_ratio": [0.5, 0.5]}
+    with pytest.raises(ConfigError, match="the seed network is too large: parameters"):
+        asked(tmp_path, asking, limits={"parameters": PARAMETERS // 2})
 
 
 def test_a_controller_that_knows_no_mutations_is_refused() -> None:
