@@ -1,7 +1,7 @@
 """The cap on the gradients of pruned filters.
 
 A filter that is zero in front of a batch norm in training mode has its gradient divided by the
-square root of the norm's epsilon: measured, 186 times the others'. One step then makes it the
+square root of the norm's epsilon, that is multiplied by 316. One step then makes it the
 strongest of all, the next event prunes those that were kept, and training falls apart (42 % instead
 of 94 % on the digits, a ResNet-8 pruned across its sums, an event every 72 steps). No paper says
 so: they have hundreds of steps from one event to the next, in which the others catch up.
