@@ -20,12 +20,14 @@ pytestmark = pytest.mark.slow
 
 NUM_KILLS = 10
 BIRTHS = 30
+SECONDS = 0.03  # a training, so that a search lasts for many times the wait before a kill
 
 
 @pytest.fixture(scope="module")
 def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("question") / "tiny.toml"
-    table = {**TINY, "births": BIRTHS, "durability": "fsync"}
+    trainer = {"name": TINY["trainer"], "seconds": SECONDS}
+    table = {**TINY, "births": BIRTHS, "durability": "fsync", "trainer": trainer}
     file.write_text(tomli_w.dumps(table), encoding="utf-8")
     return file
 

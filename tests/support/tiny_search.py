@@ -1,6 +1,7 @@
 """A search whose candidates train in milliseconds, for tests of the engine around them."""
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -58,6 +59,7 @@ class Tiny(Trainer):
         lr: Learning rate of SGD.
         steps: On half of the data each.
         worst: The error from which training counts as diverged.
+        seconds: That a training lasts longer, so that there is time to end it.
     """
 
     paper: ClassVar[str] = "none"
@@ -67,6 +69,7 @@ class Tiny(Trainer):
     lr: float = 0.05
     steps: int = 3
     worst: float = math.inf
+    seconds: float = 0.0
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:
         made = torch.Generator().manual_seed(seed)
@@ -97,6 +100,7 @@ class Tiny(Trainer):
             except Stopped:
                 stopped = True
                 break
+        time.sleep(self.seconds)
         state = State.of(model, optimizer)
         return Trained(self.test(model, context), samples, state, stopped)
 
