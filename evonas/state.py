@@ -1,6 +1,6 @@
 """What training leaves behind: a model's tensors and its optimizer's, by parameter name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 _SLOT = "optimizer/"
+_PART = "@"
 
 
 @final
 @dataclass(frozen=True)
 class State:
     """The trained state of one candidate, on the CPU.
+
+    Tensors of what is trained beside it in a cohort are named `@node.parameter`.
 
     Attributes:
         tensors: `model.state_dict()`: parameters and buffers by name.
@@ -38,6 +41,28 @@ class State:
                     if isinstance(value, Tensor):
                         slots.setdefault(slot, {})[name] = _cpu(value)
         return cls(tensors, slots)
+
+    @property
+    def own(self) -> "State":
+        """The state of the candidate alone, without those of its cohort."""
+        return self._chosen(lambda name: None if name.startswith(_PART) else name)
+
+    def part(self, node: str) -> "State":
+        """Return the state of a node of the cohort, empty if there is none."""
+        start = f"{_PART}{node}."
+        return self._chosen(lambda name: name[len(start) :] if name.startswith(start) else None)
+
+    def joined(self, parts: Mapping[str, "State"]) -> "State":
+        """Return the candidate's state with those of nodes of its cohort, and no others."""
+        own = self.own
+        tensors = dict(own.tensors)
+        slots = {slot: dict(values) for slot, values in own.slots.items()}
+        for node, part in parts.items():
+            tensors |= {f"{_PART}{node}.{name}": tensor for name, tensor in part.tensors.items()}
+            for slot, values in part.slots.items():
+                renamed = {f"{_PART}{node}.{name}": value for name, value in values.items()}
+                slots.setdefault(slot, {}).update(renamed)
+        return State(tensors, slots)
 
     def restore_optimizer(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Put the slots into a fresh optimizer of `model`; parameters without any stay fresh.
@@ -67,6 +92,15 @@ class State:
         for slot, values in self.slots.items():
             flat |= {f"{_SLOT}{slot}/{name}": value.contiguous() for name, value in values.items()}
         return save(dict(sorted(flat.items())))
+
+    def _chosen(self, rename: Callable[[str], str | None]) -> "State":
+        """Return what `rename` has a name for, under that name."""
+
+        def chosen(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {new: one for name, one in tensors.items() if (new := rename(name)) is not None}
+
+        slots = {slot: found for slot, row in self.slots.items() if (found := chosen(row))}
+        return State(chosen(self.tensors), slots)
 
     @classmethod
     def from_file(cls, path: Path) -> "State":

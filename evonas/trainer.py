@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol, final
 import torch
 from torch import Tensor, nn
 
+from evonas.cohort_plan import CohortPlan
 from evonas.networks import Signatures
 from evonas.pruning_plan import PruningPlan
 from evonas.state import State
@@ -40,6 +41,7 @@ class Context:
             can start from the inherited slots; None for a model with fresh weights.
         report: To be called with validation metrics as training goes on.
         pruning: What to prune in this training, if anything; only trainers that prune get one.
+        cohort: With whom to learn, if with anyone; only trainers that distil get one.
     """
 
     device: torch.device
@@ -49,6 +51,7 @@ class Context:
     inherited: State | None
     report: Report
     pruning: PruningPlan | None = None
+    cohort: CohortPlan | None = None
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the precision context for forward passes."""
@@ -65,14 +68,18 @@ class Trained:
         metrics: Measured on the validation data; plain floats, by the names of `Trainer.metrics`.
         samples: Number of training samples (or environment steps) seen.
         state: The model and optimizer after training; None if the candidate has no weights. With
-            `Context.pruning`, metrics and state are those of the rebuilt network.
+            `Context.pruning`, metrics and state are those of the rebuilt network; with
+            `Context.cohort`, the state has a part for every node that keeps tensors, and one for
+            the scaffold.
         stopped: Whether `Stopped` ended the training early.
+        cohort_macs: Multiply-accumulates that the rest of the cohort took.
     """
 
     metrics: Mapping[str, float]
     samples: int
     state: State | None
     stopped: bool = False
+    cohort_macs: float = 0.0
 
 
 class Trainer(ABC):
@@ -87,6 +94,8 @@ class Trainer(ABC):
         metrics: The names that `train` reports, each with "min" or "max".
         fixed: Fields that `prepare` alone reads: the same for all candidates, so never genes.
         prunes: Whether it does what `Context.pruning` asks for.
+        distils: Whether it does what `Context.cohort` asks for. Then it reports each of its metrics
+            for every view that the cohort hands over, too: `error@shallow`.
     """
 
     group: ClassVar[str] = "evonas.trainers"
@@ -95,6 +104,7 @@ class Trainer(ABC):
     metrics: ClassVar[Mapping[str, str]]
     fixed: ClassVar[frozenset[str]] = frozenset()
     prunes: ClassVar[bool] = False
+    distils: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, seed: int) -> Mapping[str, Tensor]:

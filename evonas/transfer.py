@@ -1,0 +1,40 @@
+"""The contract of a transfer loss: what an edge of a cohort costs.
+
+One convention holds for all, so that weights mean the same everywhere: losses are averaged over the
+batch; divergences of softened probabilities are multiplied by the temperature's square; differences
+of maps are summed over positions, so that a weight does not depend on a map's size.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
+
+from evonas.genome.cohort_kinds import LossKind
+
+
+class Transfer(ABC):
+    """A loss between two ends, or of one. Implementations are final, frozen dataclasses.
+
+    The fields are what an edge's `loss` may say; `temperature`, if there is such a field, may
+    evolve. The source is detached before it comes here, unless the edge says otherwise.
+
+    Attributes:
+        paper: Title, authors, year, link.
+        kind: What its edges need.
+    """
+
+    group: ClassVar[str] = "evonas.transfer"
+    paper: ClassVar[str]
+    kind: ClassVar[LossKind]
+
+    @abstractmethod
+    def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            to: The end that learns, float32, (batch, ...); a head's output, not normalised, where
+                the kind embeds.
+            source: The end it learns from, of the same shape; None if the kind has no source.
+            targets: The labels, (batch,).
+        """
