@@ -1,7 +1,7 @@
 """The edges that presets have in common, and the places in networks that they join."""
 
 from collections.abc import Iterable, Mapping
-from itertools import permutations
+from itertools import count, permutations, takewhile
 
 from evonas.cohort_preset import Available, CohortPreset
 from evonas.errors import ConfigError
@@ -56,16 +56,16 @@ def candidate(role: str = "student") -> Mapping[str, Node]:
     return {CANDIDATE: Node(kind="candidate", role=role)}
 
 
-def peers(count: int, *, width: float = 1.0, own_view: bool = False) -> Mapping[str, Node]:
+def peers(number: int, *, at_least: int = 1, own_view: bool = False) -> Mapping[str, Node]:
     """Return `peer1`, `peer2`, ...: networks that are trained beside the candidate.
 
     Raises:
-        ConfigError: if there is not one.
+        ConfigError: if these are too few.
     """
-    if count < 1:
-        raise ConfigError(f"members is {count!r}; learning together needs at least 1")
-    node = Node(kind="member", role="peer", width=width, own_view=own_view)
-    return {f"peer{number}": node for number in range(1, count + 1)}
+    if number < at_least:
+        raise ConfigError(f"members is {number!r}; learning together needs at least {at_least}")
+    node = Node(kind="member", role="peer", own_view=own_view)
+    return {f"peer{place}": node for place in range(1, number + 1)}
 
 
 def teachers(preset: CohortPreset, available: Available) -> Mapping[str, Node]:
@@ -84,29 +84,58 @@ def teachers(preset: CohortPreset, available: Available) -> Mapping[str, Node]:
 
 
 def stages(taps: Mapping[str, Tap], whose: str, at_least: int = 1) -> list[str]:
-    """Return the taps at the end of every stage that ends in a map, `s1` first.
+    """Return the taps with which a network's stages end, the first first.
 
     Raises:
         ConfigError: if these are too few.
     """
-    count = 0
-    while len(taps[f"s{count + 1}"].shape) == _MAP if f"s{count + 1}" in taps else False:
-        count += 1
-    if count < at_least:
+    names = list(takewhile(taps.__contains__, (f"s{number}" for number in count(1))))
+    if len(names) < at_least:
         raise ConfigError(
-            f"the {whose} has {count} stage(s) that end in a map (channels, height, width), needs "
-            f"{at_least}; its taps are {sorted(taps)}: take a network with convolutions, or a "
-            "preset that reads logits alone"
+            f"the {whose} has {len(names)} stage(s), needs {at_least}; its taps are {sorted(taps)}"
         )
-    return [f"s{number}" for number in range(1, count + 1)]
+    return names
 
 
-def require(taps: Mapping[str, Tap], name: str, whose: str) -> str:
-    """Return the name of a tap.
+def maps(taps: Mapping[str, Tap], whose: str) -> list[str]:
+    """Return the taps of those stages that end in a map.
+
+    Raises:
+        ConfigError: if none does.
+    """
+    found = [name for name in stages(taps, whose) if len(taps[name].shape) == _MAP]
+    if not found:
+        raise ConfigError(
+            f"no stage of the {whose} ends in a map (channels, height, width); its taps are "
+            f"{sorted(taps)}: take a network with convolutions, or a preset that reads logits alone"
+        )
+    return found
+
+
+def same_size(available: Available, teacher: str) -> list[tuple[str, str]]:
+    """Return the pairs of taps whose maps are as high and wide in the seed as in the teacher.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    theirs = available.teachers[teacher]
+    sizes = {theirs[name].shape[1:]: name for name in maps(theirs, f"teacher {teacher!r}")}
+    ours = {name: available.taps[name].shape[1:] for name in maps(available.taps, "seed network")}
+    pairs = [(name, sizes[size]) for name, size in ours.items() if size in sizes]
+    if not pairs:
+        raise ConfigError(
+            f"no map of the seed network, of sizes {list(ours.values())}, is as large as one of "
+            f"teacher {teacher!r}, of sizes {list(sizes)}"
+        )
+    return pairs
+
+
+def require(taps: Mapping[str, Tap], name: str) -> str:
+    """Return the name of a tap of the seed network.
 
     Raises:
         ConfigError: if there is no such tap.
     """
     if name not in taps:
-        raise ConfigError(f"the {whose} has no tap {name!r}; it has {sorted(taps)}")
+        raise ConfigError(f"the seed network has no tap {name!r}; it has {sorted(taps)}")
     return name
