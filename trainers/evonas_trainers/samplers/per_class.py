@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from evonas.errors import ConfigError
+from evonas.sampling import Sampler
 from evonas_trainers.samplers.dealing import dealt
-from evonas_trainers.slots import Sampler, cut
+from evonas_trainers.slots import cut
 
 
 @final
