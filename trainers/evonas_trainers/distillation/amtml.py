@@ -12,7 +12,7 @@ from evonas_trainers.distillation.edges import (
     divergence,
     end,
     live,
-    require,
+    maps,
     same_size,
     task,
     teachers,
@@ -35,15 +35,15 @@ class Amtml(CohortPreset):
     likelihood under it. The divergence alone pulls the mixture towards what the student thinks: in
     our pilot it chose the right one of three experts for 47 % of the samples, and for 99.9 % this
     way (`gate = "edges"` is the published form). Hints are between maps of one size, where theirs
-    are of the teachers' pooled ones. `alpha` is in the canonical convention; their mean over classes
-    makes it 0.014 on CIFAR-100. The weight of the angles could not be read anywhere.
+    are of the teachers' pooled ones. `alpha` is in the canonical convention; their mean over
+    classes makes it 0.014 on CIFAR-100. The weight of the angles could not be read anywhere.
 
     Attributes:
         gate: What trains the gate.
         temperature: By which logits are divided.
         alpha: Weight of the divergence from the mixture; the labels have the rest of 1.
         angle: Weight of the angles.
-        hint: Weight of each hint.
+        hint: Weight of each hint; at 0 teachers need no maps.
         warm_share: Part of the training in which the gate is trained.
     """
 
@@ -62,12 +62,13 @@ class Amtml(CohortPreset):
 
     def cohort(self, available: Available) -> Cohort:
         """Return a stage that trains the gate too, and one that does not."""
+        last = maps(available.taps, "seed network")[-1]
         nodes = teachers(self, available, every=True)
         learns: Learns = self.gate
         gate = Aggregator(
             rule={"name": "latent", "temperature": self.temperature},
             inputs=tuple(end(name) for name in nodes),
-            queries=(end(CANDIDATE, require(available.taps, "last")),),
+            queries=(end(CANDIDATE, last),),
             learns=learns,
         )
         return Cohort(
@@ -88,6 +89,8 @@ class Amtml(CohortPreset):
         yield Edge(loss={"name": "angle"}, to=to, source=_GATE, weight=Curve(end=self.angle))
 
     def _hints(self, available: Available) -> Iterable[Edge]:
+        if not self.hint:
+            return
         for place, teacher in enumerate(available.teachers):
             pairs = same_size(available, teacher)
             ours, theirs = pairs[place % len(pairs)]

@@ -90,32 +90,19 @@ def teachers(
     return dict.fromkeys(given if every else given[:wanted], node)
 
 
-def stages(taps: Mapping[str, Tap], whose: str, at_least: int = 1) -> list[str]:
-    """Return the taps with which a network's stages end, the first first.
+def maps(taps: Mapping[str, Tap], whose: str, at_least: int = 1) -> list[str]:
+    """Return the taps of the stages that end in a map, the first first.
 
     Raises:
         ConfigError: if these are too few.
     """
     numbers = sorted(int(name[1:]) for name in taps if _STAGE.fullmatch(name))
-    names = [f"s{number}" for number in numbers]
-    if len(names) < at_least:
+    found = [f"s{number}" for number in numbers if len(taps[f"s{number}"].shape) == _MAP]
+    if len(found) < at_least:
         raise ConfigError(
-            f"the {whose} has {len(names)} stage(s), needs {at_least}; its taps are {sorted(taps)}"
-        )
-    return names
-
-
-def maps(taps: Mapping[str, Tap], whose: str) -> list[str]:
-    """Return the taps of those stages that end in a map.
-
-    Raises:
-        ConfigError: if none does.
-    """
-    found = [name for name in stages(taps, whose) if len(taps[name].shape) == _MAP]
-    if not found:
-        raise ConfigError(
-            f"no stage of the {whose} ends in a map (channels, height, width); its taps are "
-            f"{sorted(taps)}: take a network with convolutions, or a preset that reads logits alone"
+            f"the {whose} has {len(found)} stage(s) that end in a map (channels, height, width), "
+            f"needs {at_least}; its taps are {sorted(taps)}: take a network with convolutions, or "
+            "a preset that reads logits alone"
         )
     return found
 
