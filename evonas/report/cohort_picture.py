@@ -95,7 +95,7 @@ def _places(cohort: Cohort, bundles: Mapping[Pair, _Bundle]) -> Mapping[str, Pla
             for name in row
         }
         middle = (widest - 1) / 2
-        row.sort(key=lambda name: (sum(wish[name]) / len(wish[name]) if wish[name] else middle))
+        row.sort(key=lambda name: sum(wish[name]) / len(wish[name]) if wish[name] else middle)
         columns |= {name: (widest - len(row)) / 2 + at for at, name in enumerate(row)}
     return {
         name: (
@@ -136,9 +136,7 @@ def _line(start: Place, end: Place, bundle: _Bundle, two_ways: bool) -> Markup:
         x1, x2 = x1 + shift, x2 + shift
         reach1, reach2 = (y2 - y1) / 2, (y1 - y2) / 2
     bow = _WIDTH * 0.8 if x1 == x2 and abs(y2 - y1) > _HEIGHT + _GAP_Y else 0.0
-    path = (
-        f"M{x1:g} {y1:g}C{x1 + bow:g} {y1 + reach1:g} {x2 + bow:g} {y2 + reach2:g} {x2:g} {y2:g}"
-    )
+    path = f"M{x1:g} {y1:g}C{x1 + bow:g} {y1 + reach1:g} {x2 + bow:g} {y2 + reach2:g} {x2:g} {y2:g}"
     middle = (x1 + x2) / 2 + 0.75 * bow, (y1 + y2) / 2 + 0.375 * (reach1 + reach2)
     points_down = (y2 < end[1]) if start[1] != end[1] else down < 0
     return tag(
@@ -209,9 +207,7 @@ def _arcs(places: Mapping[str, Place], bundles: Mapping[Pair, _Bundle]) -> tuple
     """Return the room that arcs above the first row and below the last one take."""
     heights = [y for _, y in places.values()]
     arcs = [
-        (places[start], places[end])
-        for start, end in bundles
-        if places[start][1] == places[end][1]
+        (places[start], places[end]) for start, end in bundles if places[start][1] == places[end][1]
     ]
     above = any(end < start and start[1] == min(heights) for start, end in arcs)
     below = any(start < end and start[1] == max(heights) for start, end in arcs)
