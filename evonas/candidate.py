@@ -193,7 +193,7 @@ def trained_model(space: SearchSpace, folder: Path, one: Individual) -> nn.Modul
     """
     assert isinstance(one.outcome, Evaluation), "only what was evaluated has weights"
     model = fresh_model(space, one.birth.genome, 0)
-    model.load_state_dict(dict(store.load_state(folder, one.outcome.weights).tensors))
+    model.load_state_dict(dict(store.load_state(folder, one.outcome.weights).own.tensors))
     return model.eval()
 
 
