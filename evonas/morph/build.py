@@ -17,6 +17,9 @@ from evonas.genome import Genome, LayerGraph, Node
 from evonas.genome.shapes import Shape
 from evonas.morph.modules import Lerp, Scale, SqueezeExcite
 
+LAYER = "layer"
+"""Under this name the code's nodes keep, in their `meta`, the id of the layer they compute."""
+
 
 def build(genome: Genome) -> nn.Module:
     """Build a genome's only graph, or an `nn.ModuleDict` of its graphs by name."""
@@ -33,6 +36,7 @@ def build_graph(graph: LayerGraph) -> fx.GraphModule:
         if module is not None:
             _attach(root, node.id, module)
         values[node.id] = _call(code, node, [values[source] for source in node.inputs])
+        values[node.id].meta.setdefault(LAYER, node.id)
     code.output(values[graph.output.inputs[0]])
     return fx.GraphModule(root, code, class_name="Network")
 
