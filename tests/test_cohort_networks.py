@@ -1,7 +1,6 @@
 """The plan of a training: whose parameters are shared, frozen, inherited, kept and paid for."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,10 +14,10 @@ from evonas.genome.cost import macs
 from evonas.genome.members import with_members
 from evonas.genome.nested import nested, own_layers
 from evonas.genome.taps import network_taps
+from evonas.measure import evaluating
 from evonas.morph.build import build
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.scaled import scaled
-from evonas.measure import evaluating
 from evonas.networks import Signature
 from evonas.state import State
 from evonas_spaces.depths import Depths
