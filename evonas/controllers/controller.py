@@ -21,8 +21,8 @@ class Question:
 
     Attributes:
         space: Where to search.
-        mutations: The ways to vary a genome, by name: the space's, the settings genes', the pruning
-            genes', and the cohort's.
+        mutations: The ways to vary a genome, by name: the space's, the settings genes', the
+            pruning genes', and the cohort's.
         objectives: What to improve; the first is the one that single-objective controllers use.
         seed: The run's seed, for `evonas.seeds`.
         pruning: What pruning genes may become; None where nothing is pruned.
@@ -45,7 +45,8 @@ class Controller(ABC):
 
     Attributes:
         source: The publication the algorithm comes from.
-        mutates: Whether it makes births by mutations; pruning genes vary in no other way.
+        mutates: Whether it makes births by mutations; pruning genes and cohorts vary in no other
+            way.
     """
 
     group: ClassVar[str] = "evonas.controllers"
