@@ -7,6 +7,7 @@ from evonas.morph.cohort_assistant import CohortAssistant
 from evonas.morph.cohort_edges import CohortAddEdge, CohortDropEdge, CohortFlipEdge, CohortRetap
 from evonas.morph.cohort_grow import CohortGrow
 from evonas.morph.cohort_lessons import CohortJitter, CohortLoss, CohortSchedule
+from evonas.morph.cohort_members import DIVERGENCE
 from evonas.morph.cohort_nodes import CohortClone, CohortDrop, CohortSnapshot
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.cohort_stages import CohortSampler, CohortStage
@@ -14,13 +15,9 @@ from evonas.morph.mutation import Mutation
 
 
 def mutations_for(options: CohortOptions) -> Mapping[str, Mutation]:
-    """Return the mutations that have edits for these options, by operator.
-
-    Without room for nodes none comes, without another loss none is exchanged, and so on.
-    """
+    """Return the mutations that have edits for these options, by operator."""
     found: list[Mutation] = [
         CohortAddEdge(options=options),
-        CohortDrop(options=options),
         CohortDropEdge(options=options),
         CohortFlipEdge(options=options),
         CohortJitter(options=options),
@@ -28,17 +25,15 @@ def mutations_for(options: CohortOptions) -> Mapping[str, Mutation]:
         CohortSchedule(options=options),
         CohortStage(options=options),
     ]
+    if options.max_nodes:
+        found += [CohortDrop(options=options), CohortGrow(options=options)]
+        if DIVERGENCE in options.losses:
+            found += [CohortClone(options=options), CohortSnapshot(options=options)]
+        found.append(CohortAssistant(options=options))
+    if len(options.samplers) > 1 or options.scorers:
+        found.append(CohortSampler(options=options))
     if len(options.losses) > 1:
         found.append(CohortLoss(options=options))
     if options.aggregators:
         found.append(CohortAggregator(options=options))
-    if len(options.samplers) > 1:
-        found.append(CohortSampler(options=options))
-    if options.max_nodes:
-        found += [
-            CohortAssistant(options=options),
-            CohortClone(options=options),
-            CohortGrow(options=options),
-            CohortSnapshot(options=options),
-        ]
     return {mutation.operator: mutation for mutation in found}
