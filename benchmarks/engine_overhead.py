@@ -32,6 +32,7 @@ from evonas.controllers.nsga2 import Nsga2
 from evonas.controllers.optuna_sampler import OptunaSampler
 from evonas.controllers.random_search import RandomSearch
 from evonas.genome import Birth, Edit, Genome
+from evonas.genome.cohort_kinds import Tap
 from evonas.history import Cost, Evaluation, History, Individual, Objective
 from evonas.morph.mutation import Mutation
 from evonas.networks import Signature, Signatures
@@ -146,6 +147,10 @@ class TimedSpace(SearchSpace):
     def crossover(self, first: Genome, second: Genome, rng: Rng) -> Genome | None:
         """Cross two genomes."""
         return self.clock.time("space", lambda: self.wrapped.crossover(first, second, rng))
+
+    def taps(self, genome: Genome) -> Mapping[str, Tap]:
+        """Return the places in its network that a cohort may read."""
+        return self.wrapped.taps(genome)
 
     def knobs(self, seed: Genome) -> Mapping[str, BaseDistribution]:
         """Return the knobs."""

@@ -14,8 +14,9 @@ from typing import Any
 
 import networkx as nx
 
-from evonas.genome import CONTROL, FINAL, Edit, Genome, canonical
-from evonas.genome.past_pruning import PastPruning, told
+from evonas.genome import CONTROL, FINAL, Edit, Genome, canonical, past_cohort, past_pruning
+from evonas.genome.cohort import COHORT_GENES
+from evonas.genome.past_pruning import PastPruning
 from evonas.genome.pruning import GENES
 from evonas.history import Cost, Evaluation, Individual, Objective
 
@@ -43,6 +44,7 @@ def family_tree(
         known. The graph has the names of the `objectives`.
     """
     found = {one.number: one for one in individuals}
+    origin = found[min(found)].birth.genome if found else Genome()
     graph: nx.DiGraph[int] = nx.DiGraph(objectives=[objective.name for objective in objectives])
     costs: dict[int, Cost] = {}
     earned = edit_credits(found.values(), objectives[0]) if objectives else {}
@@ -51,9 +53,10 @@ def family_tree(
         parents = [found[parent] for parent in one.birth.parents]
         generation = graph.nodes[parents[0].number]["generation"] + 1 if parents else 0
         added = added_edits(one.birth.genome, parents[0].birth.genome if parents else None)
-        graph.add_node(number, **_facts(one, added, costs[number]))
+        names = [edit_name(edit, one.birth.genome, origin) for edit in added]
+        graph.add_node(number, **_facts(one, added, costs[number]), edits=names)
         graph.nodes[number].update(front=number in front, generation=generation)
-        _connect(graph, one, parents, added)
+        _connect(graph, one, parents, list(zip(added, names, strict=True)))
         if number in earned:
             graph.edges[parents[0].number, number]["credit"] = earned[number]
     return graph
@@ -117,13 +120,16 @@ def added_edits(child: Genome, parent: Genome | None) -> tuple[Edit, ...]:
     return child.edits[shared:]
 
 
-def edit_name(edit: Edit, genome: Genome) -> str:
+def edit_name(edit: Edit, genome: Genome, origin: Genome | None = None) -> str:
     """Return an edit on a genome's record as a reader knows it: operator and targets.
 
-    Edits of pruning tell how many channels stay or go.
+    Edits of pruning tell how many channels stay or go, those of cohorts what they change; `origin`
+    is the genome with which the record begins, for the first of these.
     """
     if GENES in edit.targets:
-        return told(edit, genome)
+        return past_pruning.told(edit, genome)
+    if COHORT_GENES in edit.targets:
+        return past_cohort.told(edit, genome, origin)
     return " ".join((edit.operator, *edit.targets))
 
 
@@ -134,7 +140,6 @@ def _facts(one: Individual, added: Sequence[Edit], line: Cost) -> dict[str, Any]
     return {
         "operator": one.birth.operator,
         "key": genome.key,
-        "edits": [edit_name(edit, genome) for edit in added],
         "pruned": pruned.text if pruned else "",
         "metrics": dict(outcome.metrics) if evaluated else {},
         "failure": "" if evaluated else outcome.kind,
@@ -149,20 +154,23 @@ def _facts(one: Individual, added: Sequence[Edit], line: Cost) -> dict[str, Any]
 
 
 def _connect(
-    graph: "nx.DiGraph[int]", one: Individual, parents: Sequence[Individual], added: Sequence[Edit]
+    graph: "nx.DiGraph[int]",
+    one: Individual,
+    parents: Sequence[Individual],
+    added: Sequence[tuple[Edit, str]],
 ) -> None:
-    """Add the edges into one individual; an edit comes from the first donor that has it."""
+    """Add the edges into one individual; an edit, by its name, comes from the first donor of it."""
     if not parents:
         return
-    heir, left, genome = parents[0], list(added), one.birth.genome
+    heir, left = parents[0], list(added)
     for donor in parents[1:]:
         if donor.number == heir.number:
             continue
         given = {_innovation(edit) for edit in donor.birth.genome.edits}
-        names = [edit_name(edit, genome) for edit in left if _innovation(edit) in given]
-        left = [edit for edit in left if _innovation(edit) not in given]
+        names = [name for edit, name in left if _innovation(edit) in given]
+        left = [(edit, name) for edit, name in left if _innovation(edit) not in given]
         graph.add_edge(donor.number, one.number, role=DONOR, edits=names)
-    names = [edit_name(edit, genome) for edit in left]
+    names = [name for _, name in left]
     graph.add_edge(heir.number, one.number, role=WEIGHTS, edits=names)
 
 

@@ -8,6 +8,7 @@ from optuna.distributions import BaseDistribution
 from torch import nn
 
 from evonas.genome import Genome
+from evonas.genome.cohort_kinds import Tap
 from evonas.morph.mutation import Mutation
 from evonas.networks import Signatures
 from evonas.seeds import Rng
@@ -18,7 +19,8 @@ class SearchSpace(ABC):
     """A set of genomes. Implementations are final, frozen dataclasses; all methods are pure.
 
     A space of layer graphs writes `build`, `inherit` and `crossover` as one call each of the
-    functions of the same names in `evonas.morph`.
+    functions of the same names in `evonas.morph`, and `taps` as one of
+    `evonas.genome.taps.network_taps`.
 
     Attributes:
         source: The publication or idea the space comes from.
@@ -54,6 +56,17 @@ class SearchSpace(ABC):
     @abstractmethod
     def crossover(self, first: Genome, second: Genome, rng: Rng) -> Genome | None:
         """Return a child that equals `first` at birth and carries edits of `second`, or None."""
+
+    @abstractmethod
+    def taps(self, genome: Genome) -> Mapping[str, Tap]:
+        """Return the places in the network that a cohort may read, by names that outlive edits.
+
+        The names are those of `evonas.genome.taps`: `s1`, `s2`, ... for what each stage ends with,
+        `last`, `gap` and `logits`. A network without such a place leaves its name out.
+
+        Raises:
+            EditError: if the candidate is not one network named `net`.
+        """
 
     @abstractmethod
     def knobs(self, seed: Genome) -> Mapping[str, BaseDistribution]:

@@ -1,8 +1,9 @@
 """The contract of a transfer loss: what an edge of a cohort costs.
 
 One convention holds for all, so that weights mean the same everywhere: losses are averaged over the
-batch; divergences of softened probabilities are multiplied by the temperature's square; differences
-of maps are summed over positions, so that a weight does not depend on a map's size.
+batch; divergences of softened probabilities are multiplied by the temperature's square; a weight
+does not depend on a map's size: squared differences are summed over the positions of maps of unit
+length, and averaged over those of others.
 """
 
 from abc import ABC, abstractmethod
@@ -35,6 +36,7 @@ class Transfer(ABC):
         Args:
             to: The end that learns, float32, (batch, ...); a head's output, not normalised, where
                 the kind embeds.
-            source: The end it learns from, of the same shape; None if the kind has no source.
+            source: The end it learns from, of the same shape unless the kind's `adapts` is `free`;
+                None if the kind has no source.
             targets: The labels, (batch,).
         """

@@ -9,6 +9,8 @@ from torch import nn
 
 from evonas.errors import ConfigError
 from evonas.genome import Genome, LayerGraph, Node
+from evonas.genome.cohort_kinds import Tap
+from evonas.genome.taps import network_taps
 from evonas.morph.build import build
 from evonas.morph.crossover import crossover
 from evonas.morph.inherit import inherit
@@ -61,6 +63,10 @@ class TableNetworks(SearchSpace):
     def crossover(self, first: Genome, second: Genome, rng: Rng) -> Genome | None:
         """Replay edits of the second parent on the first."""
         return crossover(self.mutations(), first, second, rng)
+
+    def taps(self, genome: Genome) -> Mapping[str, Tap]:
+        """Return the places in its network that a cohort may read."""
+        return network_taps(genome)
 
     def knobs(self, seed: Genome) -> Mapping[str, BaseDistribution]:
         """Return the width of every bottleneck; 0 for none."""

@@ -36,20 +36,22 @@ class LossKind:
         has_source: Whether it has a source at all.
         adapts: How ends of different shapes meet: `no`, they must not differ; `match`, a learned
             map and a resizing bring the learning end to the source's shape; `embed`, a learned head
-            on each tap brings both to one width.
+            on each tap brings both to one width; `free`, the loss itself takes them as they are.
         width: Of such heads.
         per_class: Samples of every class that a batch must hold.
         max_batch: Largest batch it can take, or 0 for any.
         weight: With which a new edge starts, in units of the gradient of cross-entropy.
+        temperature: With which a new edge starts; 0 if the loss has no such field.
     """
 
     ends: Ends
     has_source: bool = True
-    adapts: Literal["no", "match", "embed"] = "no"
+    adapts: Literal["no", "match", "embed", "free"] = "no"
     width: int = 128
     per_class: int = 1
     max_batch: int = 0
     weight: float = 1.0
+    temperature: float = 0.0
 
 
 @final

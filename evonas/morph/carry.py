@@ -44,8 +44,8 @@ def fresh(
 
 
 def floating_dtype(state: State) -> torch.dtype:
-    """Return the dtype of the state's weights."""
-    kinds = (tensor.dtype for tensor in state.tensors.values() if tensor.is_floating_point())
+    """Return the dtype of the candidate's weights."""
+    kinds = (tensor.dtype for tensor in state.own.tensors.values() if tensor.is_floating_point())
     return next(kinds, torch.get_default_dtype())
 
 

@@ -63,7 +63,7 @@ class _Compacted:
             state = Compact().inherit(self.wide, self.small, edit, state, draws)
         with torch.random.fork_rng(devices=()):
             model = self.build(self.small).to(floating_dtype(state))
-        model.load_state_dict(dict(state.tensors))
+        model.load_state_dict(dict(state.own.tensors))
         return model, state
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from evonas.genome import Birth
 from evonas.history import Evaluation, Individual, Limit, Objective, over_limits
+from evonas.report.cohorts import without_diagnosis
 from evonas.report.numbers import duration, short
 from evonas.report.terminal import metric, origin
 from evonas.selection import front, hypervolume
@@ -143,7 +144,8 @@ def _training(board: Board) -> RenderableType:
     waiting = [number for number in board.running if number not in board.reports]
     for number, (step, metrics) in sorted(board.reports.items()):
         birth = board.running.get(number)
-        values = ", ".join(f"{name} {short(value)}" for name, value in metrics.items())
+        shown = without_diagnosis(metrics)
+        values = ", ".join(f"{name} {short(value)}" for name, value in shown.items())
         table.add_row(f"#{number}", Text(birth.operator if birth else ""), f"step {step}", values)
     if waiting:
         table.add_row("", f"and {len(waiting)} not yet heard of", "", "", style="dim")

@@ -11,6 +11,7 @@ from evonas.history import Evaluation, History, Individual, Limit, Objective
 from evonas.lineage import edit_name, family_tree
 from evonas.report import facts, tables
 from evonas.report.ancestry import ancestry
+from evonas.report.cohort_section import cohorts
 from evonas.report.markup import Markup, join, tag
 from evonas.report.numbers import duration, short
 from evonas.report.plots import Dot, scatter, steps
@@ -86,17 +87,19 @@ def _results(
     if not members:
         return [_section("Front", tag("p", "Nothing has been evaluated yet.", class_="note"))]
     pruned = pruning(history, members, lambda one: _tip(one, objectives))
+    learnt = cohorts(members)
     return [
         _section("Front", _front(history, objectives, members)),
         *([_section("On the test data", tables.test_table(final))] if final else []),
         *([_section("Pruning", pruned)] if pruned else []),
+        *([_section("Cohorts", learnt)] if learnt else []),
         _section("Progress", _progress(history, objectives, limits)),
         _section("Lineage of the front", _lineage(history, objectives, members)),
         _section(
             "Operators",
             tables.operator_table(facts.operators(history, objectives, members), objectives[0]),
         ),
-        _section(f"Architecture of #{members[0].number}", _architecture(members[0])),
+        _section(f"Architecture of #{members[0].number}", _architecture(members[0], history[0])),
     ]
 
 
@@ -197,7 +200,7 @@ def _lineage(
     return join(drawn, tag("p", note, class_="note"))
 
 
-def _architecture(best: Individual) -> Markup:
+def _architecture(best: Individual, seed: Individual) -> Markup:
     genome = best.birth.genome
     if not genome.architecture:
         return tag("p", "This search space has models that are no layer graphs.", class_="note")
@@ -205,7 +208,7 @@ def _architecture(best: Individual) -> Markup:
         tag("figure", tag("figcaption", name), Markup(drawing.svg(graph)))
         for name, graph in genome.architecture.items()
     ]
-    edits = [tag("li", edit_name(edit, genome)) for edit in genome.edits]
+    edits = [tag("li", edit_name(edit, genome, seed.birth.genome)) for edit in genome.edits]
     steps_taken = tag("div", tag("h3", "Edits from the seed on"), tag("ol", *edits))
     return tag(
         "div",

@@ -1,7 +1,7 @@
 """Scatter and line charts as inline SVG, coloured by the page's style sheet."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -97,16 +97,29 @@ def paired(dots: Sequence[Dot], x_label: str, y_label: str) -> Markup:
 
 def steps(points: Sequence[tuple[int, float]], y_label: str) -> Markup:
     """Draw a value that changes from birth to birth."""
+    return _curve(points, ("birth", y_label), _stairs)
+
+
+def trace(points: Sequence[tuple[int, float]], x_label: str, y_label: str) -> Markup:
+    """Draw a value that is measured again and again."""
+    return _curve(points, (x_label, y_label), _polyline)
+
+
+def _curve(
+    points: Sequence[tuple[int, float]],
+    labels: tuple[str, str],
+    path: Callable[[Sequence[tuple[float, float]]], str],
+) -> Markup:
     numbers, values = [number for number, _ in points], [value for _, value in points]
-    x = Axis.over(numbers, "birth", (_LEFT, _SMALL[0] - _RIGHT), whole=True)
-    y = Axis.over(values, y_label, (_SMALL[1] - _BOTTOM, _TOP), whole=False)
+    x = Axis.over(numbers, labels[0], (_LEFT, _SMALL[0] - _RIGHT), whole=True)
+    y = Axis.over(values, labels[1], (_SMALL[1] - _BOTTOM, _TOP), whole=False)
     places = [(x.at(number), y.at(value)) for number, value in points]
     last = tag("circle", class_="end", cx=places[-1][0], cy=places[-1][1], r=4)
     note = tag(
         "text", short(points[-1][1]), class_="value", x=places[-1][0] - 8, y=places[-1][1] - 10
     )
-    line = tag("path", class_="curve", d=_stairs(places))
-    return _chart(x, y, f"{y_label} over births", line, last, note)
+    line = tag("path", class_="curve", d=path(places))
+    return _chart(x, y, f"{labels[1]} over {labels[0]}s", line, last, note)
 
 
 def _marks(dots: Sequence[Dot], x: Axis, y: Axis) -> list[Markup]:
@@ -167,6 +180,10 @@ def _stairs(places: Sequence[tuple[float, float]]) -> str:
     """Return a path that goes sideways to the next point and then up or down to it."""
     first, *rest = places
     return f"M{first[0]:.1f} {first[1]:.1f}" + "".join(f"H{x:.1f}V{y:.1f}" for x, y in rest)
+
+
+def _polyline(places: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
 
 
 def _focusable(dot: Dot) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from evonas.history import Evaluation, Failure, Individual, Objective
+from evonas.report.cohorts import learns_with
 from evonas.report.facts import Operator
 from evonas.report.markup import Markup, tag
 from evonas.report.numbers import short
@@ -12,11 +13,15 @@ _NONE = "\u2013"
 
 
 def front_table(members: Sequence[Individual], objectives: Sequence[Objective]) -> Markup:
-    """Return one row a member: number, origin, objectives, size, edits, pruning, settings."""
-    prunings = [pruned_by(one) for one in members]
+    """Return one row a member: number, origin, objectives, size, edits, and what is told of it."""
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
-    texts = ["pruned by", "settings"] if any(prunings) else ["settings"]
+    told = {
+        "pruned by": [pruned_by(one) for one in members],
+        "learns with": [learns_with(one) for one in members],
+        "settings": [settings(one.birth.genome.settings) for one in members],
+    }
+    texts = {name: column for name, column in told.items() if name == "settings" or any(column)}
     head = ["#", "operator", "parents", *names, *sizes, "edits", *texts]
     rows = [
         [
@@ -25,10 +30,9 @@ def front_table(members: Sequence[Individual], objectives: Sequence[Objective]) 
             parents(one),
             *(metric(one, name) for name in [*names, *sizes]),
             str(len(one.birth.genome.edits)),
-            *([pruning or _NONE] if any(prunings) else []),
-            settings(one.birth.genome.settings),
+            *(column[row] or _NONE for column in texts.values()),
         ]
-        for one, pruning in zip(members, prunings, strict=True)
+        for row, one in enumerate(members)
     ]
     left = {1, 2, *range(len(head) - len(texts), len(head))}
     return table(head, rows, left=left, numbers=[one.number for one in members])

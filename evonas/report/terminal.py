@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from evonas.genome.past_cohort import PastCohort
 from evonas.genome.past_pruning import PastPruning
 from evonas.history import Cost, Evaluation, Individual, Objective
 from evonas.report.numbers import duration, short
@@ -24,9 +25,9 @@ class Shown(Protocol):
 def front_table(
     members: Sequence[Shown], objectives: Sequence[Objective], genes: Container[str]
 ) -> Table:
-    """Return one row a member: number, origin, objectives, sizes, pruning, settings of `genes`.
+    """Return one row a member: number, origin, objectives, sizes, and what is told of it.
 
-    The last two have a column only if some member has any.
+    Pruning, cohort and settings of `genes` have a column only if some member has any.
     """
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
@@ -96,8 +97,10 @@ def closing_line(individuals: Iterable[Individual]) -> str:
 def _texts(individuals: Sequence[Individual], genes: Container[str]) -> Mapping[str, Sequence[str]]:
     """Return the columns of text of which any row has something to say."""
     prunings = [PastPruning.of(one.birth.genome) for one in individuals]
+    cohorts = [PastCohort.of(one.birth.genome) for one in individuals]
     columns = {
         "pruned by": [pruning.brief if pruning else "" for pruning in prunings],
+        "learns with": [cohort.brief if cohort else "" for cohort in cohorts],
         "settings": [_settings(one, genes) for one in individuals],
     }
     return {name: column for name, column in columns.items() if any(column)}

@@ -4,6 +4,7 @@ Everything here may be repeated: a run is found again by its tags, a run that wa
 completed, and a metric written twice with one time stamp is one metric to MLflow.
 """
 
+import hashlib
 import json
 import re
 import tempfile
@@ -26,6 +27,7 @@ T = TypeVar("T")
 NAME = f"{TAG}name"
 _METRICS_A_BATCH = 800
 _PARAMS_A_BATCH = 100
+_LONGEST_KEY = 250
 _FORBIDDEN = re.compile(r"[^\w\-. :/]")
 
 
@@ -152,8 +154,12 @@ def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _key(name: str) -> str:
-    """Return a name with only what MLflow allows in one."""
-    return _FORBIDDEN.sub("_", name)[:250]
+    """Return a name with only what MLflow allows in one; a long one is shortened in its middle."""
+    allowed = _FORBIDDEN.sub("_", name)
+    if len(allowed) <= _LONGEST_KEY:
+        return allowed
+    mark = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{allowed[:150]}.{mark}.{allowed[-60:]}"
 
 
 def _is_over(run: Run) -> bool:

@@ -140,7 +140,8 @@ class Writer:
         siblings = [self._individuals[sibling] for sibling in self._broods[brood(one)]]
         earned = edit_credits(siblings, self.search.objectives[0]).get(number)
         genome = parents[0].birth.genome if parents else None
-        return record(one, genome, self._costs[number], earned)
+        origin = self._individuals[0].birth.genome
+        return record(one, genome, self._costs[number], earned, origin)
 
     def _note_progress(self, one: Individual) -> None:
         if not isinstance(one.outcome, Evaluation):

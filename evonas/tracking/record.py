@@ -8,6 +8,8 @@ from typing import Any, final
 from evonas import lineage
 from evonas.drawing import svg
 from evonas.genome import Genome, canonical
+from evonas.genome.cohort import COHORT, Cohort
+from evonas.genome.members import MEMBERS, members
 from evonas.genome.past_pruning import PastPruning, method
 from evonas.genome.pruning import PRUNING
 from evonas.history import Cost, Evaluation, Individual
@@ -55,7 +57,11 @@ class Record:
 
 
 def record(
-    one: Individual, parent: Genome | None, line: Cost, credit: float | None = None
+    one: Individual,
+    parent: Genome | None,
+    line: Cost,
+    credit: float | None = None,
+    origin: Genome | None = None,
 ) -> Record:
     """Return the record of an individual.
 
@@ -64,10 +70,11 @@ def record(
         parent: The genome of its first parent.
         line: The cost of its line, its own included.
         credit: What its edits earned, if a control is known.
+        origin: The genome with which the search began, by which edits are told.
     """
     return Record(
         name=f"{one.number:04d} {one.birth.operator}",
-        tags=_tags(one, parent, line) | ({} if credit is None else {CREDIT: repr(credit)}),
+        tags=_tags(one, parent, line, origin) | ({} if credit is None else {CREDIT: repr(credit)}),
         params=_params(one.birth.genome),
         points=tuple(_points(one, line)),
         files=_files(one),
@@ -86,10 +93,13 @@ def flat(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, text[:LONGEST_VALUE]
 
 
-def _tags(one: Individual, parent: Genome | None, line: Cost) -> dict[str, str]:
+def _tags(
+    one: Individual, parent: Genome | None, line: Cost, origin: Genome | None
+) -> dict[str, str]:
     birth, outcome = one.birth, one.outcome
     edits = [
-        lineage.edit_name(edit, birth.genome) for edit in lineage.added_edits(birth.genome, parent)
+        lineage.edit_name(edit, birth.genome, origin)
+        for edit in lineage.added_edits(birth.genome, parent)
     ]
     tags = {
         "number": str(one.number),
@@ -100,6 +110,7 @@ def _tags(one: Individual, parent: Genome | None, line: Cost) -> dict[str, str]:
         "edits": "; ".join(edits)[:LONGEST_VALUE],
         "cost": json.dumps(vars(outcome.cost)),
         "line_cost": json.dumps(vars(line)),
+        **_cohort(birth.genome),
     }
     if isinstance(outcome, Evaluation):
         tags |= {"weights": outcome.weights} if outcome.weights else {}
@@ -114,10 +125,26 @@ def _params(genome: Genome) -> dict[str, str]:
         counts[f"{name}.layers"] = len(graph.nodes)
         for node in graph.nodes:
             counts[f"{name}.{node.op}"] = counts.get(f"{name}.{node.op}", 0) + 1
-    others = {name: data for name, data in genome.chromosomes.items() if name != PRUNING}
+    for name, graph in members(genome).items():
+        counts[f"{MEMBERS}.{name}.layers"] = len(graph.nodes)
+    told = {PRUNING, MEMBERS}
+    others = {name: data for name, data in genome.chromosomes.items() if name not in told}
     params = dict(flat({**counts, "settings": genome.settings, **others, **_pruning(genome)}))
     text = canonical.text(genome.to_json())
     return params | ({"genome": text} if len(text) <= LONGEST_VALUE else {})
+
+
+def _cohort(genome: Genome) -> dict[str, str]:
+    """Return what there is to look for in a cohort; the whole of it is among the parameters."""
+    cohort = Cohort.of(genome)
+    if cohort is None:
+        return {}
+    kinds = [node.kind for node in cohort.nodes.values()]
+    return {
+        COHORT: cohort.preset or "own",
+        f"{COHORT}.edges": str(len(cohort.edges)),
+        f"{COHORT}.members": str(kinds.count("member")),
+    }
 
 
 def _pruning(genome: Genome) -> dict[str, Any]:

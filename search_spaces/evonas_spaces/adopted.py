@@ -16,6 +16,8 @@ from torch import nn
 
 from evonas.errors import ConfigError
 from evonas.genome import Genome
+from evonas.genome.cohort_kinds import Tap
+from evonas.genome.taps import network_taps
 from evonas.morph.adopt import adopt
 from evonas.morph.build import build
 from evonas.morph.crossover import crossover
@@ -99,6 +101,10 @@ class Adopted(SearchSpace):
     def crossover(self, first: Genome, second: Genome, rng: Rng) -> Genome | None:
         """Return `first` with edits of `second`."""
         return crossover(self._mutations, first, second, rng)
+
+    def taps(self, genome: Genome) -> Mapping[str, Tap]:
+        """Return the places in its network that a cohort may read."""
+        return network_taps(genome)
 
     def knobs(self, seed: Genome) -> Mapping[str, BaseDistribution]:
         """Return for every block with a width a knob for it, and some slots for insertions."""

@@ -19,6 +19,8 @@ from torch import nn
 
 from evonas.errors import ConfigError
 from evonas.genome import Genome, LayerGraph, Node
+from evonas.genome.cohort_kinds import Tap
+from evonas.genome.taps import network_taps
 from evonas.morph.build import build
 from evonas.morph.crossover import crossover
 from evonas.morph.inherit import inherit
@@ -138,6 +140,10 @@ class Eena(SearchSpace):
     def crossover(self, first: Genome, second: Genome, rng: Rng) -> Genome | None:
         """Return `first` with edits of `second`."""
         return crossover(self._mutations, first, second, rng)
+
+    def taps(self, genome: Genome) -> Mapping[str, Tap]:
+        """Return the places in its network that a cohort may read."""
+        return network_taps(genome)
 
     def knobs(self, seed: Genome) -> Mapping[str, BaseDistribution]:
         """Return for every block a width and some slots for insertions."""

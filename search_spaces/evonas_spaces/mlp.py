@@ -14,7 +14,9 @@ from torch import nn
 
 from evonas.errors import ConfigError, unknown
 from evonas.genome import Genome, LayerGraph, Node
+from evonas.genome.cohort_kinds import Tap
 from evonas.genome.shapes import ACTIVATIONS
+from evonas.genome.taps import network_taps
 from evonas.morph.build import build
 from evonas.morph.crossover import crossover
 from evonas.morph.inherit import inherit
@@ -97,6 +99,10 @@ class Mlp(SearchSpace):
     def crossover(self, first: Genome, second: Genome, rng: Rng) -> Genome | None:
         """Return `first` with edits of `second`."""
         return crossover(self._mutations, first, second, rng)
+
+    def taps(self, genome: Genome) -> Mapping[str, Tap]:
+        """Return the places in its network that a cohort may read."""
+        return network_taps(genome)
 
     def knobs(self, seed: Genome) -> Mapping[str, BaseDistribution]:
         """Return for every hidden layer a width and some slots for insertions behind it."""

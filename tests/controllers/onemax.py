@@ -11,6 +11,8 @@ from evonas import seeds
 from evonas.controllers.controller import Controller, Question
 from evonas.errors import EditError
 from evonas.genome import Birth, Edit, Genome
+from evonas.genome.cohort_kinds import Tap
+from evonas.genome.taps import network_taps
 from evonas.history import Cost, Evaluation, Failure, History, Individual, Objective, Outcome
 from evonas.morph.mutation import Mutation
 from evonas.networks import Signatures
@@ -93,6 +95,9 @@ class OneMax(SearchSpace):
                 except EditError:
                     continue
         return None if child is first else child
+
+    def taps(self, genome: Genome) -> Mapping[str, Tap]:
+        return network_taps(genome)
 
     def knobs(self, seed: Genome) -> Mapping[str, BaseDistribution]:
         names = [f"bit{place}" for place, _ in enumerate(bits(seed))] if self.has_knobs else []

@@ -18,7 +18,7 @@ Where a slot is empty, the loop does without.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, final
 
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from evonas.pruning_plan import PruningPlan
+from evonas.sampling import Sampler as Sampler  # noqa: PLC0414 - its old place
 
 Criterion = Callable[[Tensor], Tensor]
 """Maps outputs (batch, classes) for the batch at hand to the loss."""
@@ -156,40 +157,6 @@ class Curriculum(ABC):
         generator: torch.Generator,
     ) -> Course:
         """Begin a training with the data and what `prepare` made; `generator` is the CPU's."""
-
-
-class Sampler(ABC):
-    """A choice of the samples of every batch, in a stage of a cohort's training.
-
-    Implementations are final, frozen dataclasses; their fields are what a stage's `sampler` may
-    say.
-
-    Attributes:
-        paper: Title, authors, year, link.
-        scores: Whether it wants the losses of the stage's scorer.
-    """
-
-    group: ClassVar[str] = "evonas.samplers"
-    paper: ClassVar[str]
-    scores: ClassVar[bool] = False
-
-    @abstractmethod
-    def start(
-        self,
-        labels: Tensor,
-        batch_size: int,
-        generator: torch.Generator,
-        losses: Tensor | None,
-    ) -> Iterator[Tensor]:
-        """Return endless batches of rows of the training data, on the CPU.
-
-        Args:
-            labels: Of the training data, on the CPU.
-            batch_size: Largest batch.
-            generator: The CPU's.
-            losses: Of the scorer on every training sample when the stage begins, on the CPU; None
-                unless the sampler scores.
-        """
 
 
 def cut(order: Tensor, batch_size: int) -> Sequence[Tensor]:

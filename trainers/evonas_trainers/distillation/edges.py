@@ -1,5 +1,6 @@
 """The edges that presets have in common, and the places in networks that they join."""
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import permutations
 
@@ -10,6 +11,7 @@ from evonas.genome.cohort_kinds import LOGITS, Tap
 from evonas.genome.schedule import Curve
 
 _MAP = 3
+_STAGE = re.compile(r"s\d+", re.ASCII)
 
 
 def end(node: str, tap: str = LOGITS) -> str:
@@ -46,7 +48,7 @@ def mutual(nodes: Iterable[str]) -> Iterable[tuple[str, str]]:
     return permutations(nodes, 2)
 
 
-def active(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+def live(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     """Return the edges whose weight is not 0 throughout; the others would only cost time."""
     return tuple(edge for edge in edges if edge.weight.end or edge.weight.start)
 
@@ -56,57 +58,79 @@ def candidate(role: str = "student") -> Mapping[str, Node]:
     return {CANDIDATE: Node(kind="candidate", role=role)}
 
 
-def peers(count: int, *, width: float = 1.0, own_view: bool = False) -> Mapping[str, Node]:
+def peers(number: int, *, at_least: int = 1, own_view: bool = False) -> Mapping[str, Node]:
     """Return `peer1`, `peer2`, ...: networks that are trained beside the candidate.
-
-    Raises:
-        ConfigError: if there is not one.
-    """
-    if count < 1:
-        raise ConfigError(f"members is {count!r}; learning together needs at least 1")
-    node = Node(kind="member", role="peer", width=width, own_view=own_view)
-    return {f"peer{number}": node for number in range(1, count + 1)}
-
-
-def teachers(preset: CohortPreset, available: Available) -> Mapping[str, Node]:
-    """Return the run's teachers, as many as the preset needs.
-
-    Raises:
-        ConfigError: if there are more, or fewer.
-    """
-    given, wanted = list(available.teachers), preset.teachers
-    if len(given) != wanted:
-        raise ConfigError(
-            f"{type(preset).__name__.lower()} learns from {wanted} teacher(s), given {given!r}; "
-            f"name {wanted} under [cohort.teachers]"
-        )
-    return {name: Node(kind="teacher", role="teacher") for name in given}
-
-
-def stages(taps: Mapping[str, Tap], whose: str, at_least: int = 1) -> list[str]:
-    """Return the taps at the end of every stage that ends in a map, `s1` first.
 
     Raises:
         ConfigError: if these are too few.
     """
-    count = 0
-    while len(taps[f"s{count + 1}"].shape) == _MAP if f"s{count + 1}" in taps else False:
-        count += 1
-    if count < at_least:
+    if number < at_least:
+        raise ConfigError(f"members is {number!r}; learning together needs at least {at_least}")
+    node = Node(kind="member", role="peer", own_view=own_view)
+    return {f"peer{place}": node for place in range(1, number + 1)}
+
+
+def teachers(
+    preset: CohortPreset, available: Available, *, every: bool = False
+) -> Mapping[str, Node]:
+    """Return the first of the run's teachers, as many as the preset needs, or every one.
+
+    More may be named, for the operators to take up.
+
+    Raises:
+        ConfigError: if there are too few.
+    """
+    given, wanted = list(available.teachers), preset.teachers
+    if len(given) < wanted:
         raise ConfigError(
-            f"the {whose} has {count} stage(s) that end in a map (channels, height, width), needs "
-            f"{at_least}; its taps are {sorted(taps)}: take a network with convolutions, or a "
-            "preset that reads logits alone"
+            f"{type(preset).__name__.lower()} learns from {wanted} teacher(s), given {given!r}; "
+            f"name {wanted} under [cohort.teachers]"
         )
-    return [f"s{number}" for number in range(1, count + 1)]
+    node = Node(kind="teacher", role="teacher")
+    return dict.fromkeys(given if every else given[:wanted], node)
 
 
-def require(taps: Mapping[str, Tap], name: str, whose: str) -> str:
-    """Return the name of a tap.
+def maps(taps: Mapping[str, Tap], whose: str, at_least: int = 1) -> list[str]:
+    """Return the taps of the stages that end in a map, the first first.
+
+    Raises:
+        ConfigError: if these are too few.
+    """
+    numbers = sorted(int(name[1:]) for name in taps if _STAGE.fullmatch(name))
+    found = [f"s{number}" for number in numbers if len(taps[f"s{number}"].shape) == _MAP]
+    if len(found) < at_least:
+        raise ConfigError(
+            f"the {whose} has {len(found)} stage(s) that end in a map (channels, height, width), "
+            f"needs {at_least}; its taps are {sorted(taps)}: take a network with convolutions, or "
+            "a preset that reads logits alone"
+        )
+    return found
+
+
+def same_size(available: Available, teacher: str) -> list[tuple[str, str]]:
+    """Return the pairs of taps whose maps are as high and wide in the seed as in the teacher.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    theirs = available.teachers[teacher]
+    sizes = {theirs[name].shape[1:]: name for name in maps(theirs, f"teacher {teacher!r}")}
+    ours = {name: available.taps[name].shape[1:] for name in maps(available.taps, "seed network")}
+    pairs = [(name, sizes[size]) for name, size in ours.items() if size in sizes]
+    if not pairs:
+        raise ConfigError(
+            f"no map of the seed network, of sizes {list(ours.values())}, is as large as one of "
+            f"teacher {teacher!r}, of sizes {list(sizes)}"
+        )
+    return pairs
+
+
+def require(taps: Mapping[str, Tap], name: str) -> str:
+    """Return the name of a tap of the seed network.
 
     Raises:
         ConfigError: if there is no such tap.
     """
     if name not in taps:
-        raise ConfigError(f"the {whose} has no tap {name!r}; it has {sorted(taps)}")
+        raise ConfigError(f"the seed network has no tap {name!r}; it has {sorted(taps)}")
     return name

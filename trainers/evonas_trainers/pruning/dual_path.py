@@ -9,7 +9,7 @@ pruned path is handed over; the full path's norms and classifier are dropped.
 
 After the authors' code and the abstract; the paper's body was not at hand. Differences from the
 code: probabilities of the other path are detached without adding 1e-7; the full path's norms and
-classifier begin as copies; the criterion of the loop, which may be a cohort's, counts on both
+classifier begin as copies; the criterion of the loop, which may hold a distillation, counts on both
 paths. Filters are pruned group by group, to their genes' counts, and not by one global ranking, and
 on the pruned path their biases go with them: so it computes what the rebuilt network will.
 """
@@ -22,11 +22,11 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from evonas.errors import ConfigError
 from evonas.pruning_plan import PruningPlan
+from evonas_trainers.distillation.divergence import divergence
 from evonas_trainers.pruning.hidden_weights import HiddenWeights
 from evonas_trainers.pruning.masks import Ranking
 from evonas_trainers.slots import Criterion, Pruner, Pruning
@@ -90,18 +90,6 @@ def full_path(weight: Tensor, kept: Tensor) -> Tensor:
     return torch.addcmul(weight.detach() * kept, weight, 1 - kept)
 
 
-def divergence(outputs: Tensor, soft: Tensor, temperature: float) -> Tensor:
-    """Return T^2 KL(soft || softmax(outputs / T)), averaged over the batch.
-
-    Args:
-        outputs: Logits, (batch, classes).
-        soft: Probabilities, (batch, classes).
-        temperature: T; the square keeps the gradient's size the same for every T.
-    """
-    log_probabilities = F.log_softmax(outputs / temperature, 1)
-    return temperature**2 * F.kl_div(log_probabilities, soft, reduction="batchmean")
-
-
 def mutual(
     pruned: Tensor,
     full: Tensor,
@@ -112,9 +100,8 @@ def mutual(
     Outputs are (batch, classes). The first argument of each divergence is a target, and no
     gradient reaches it.
     """
-    soft_pruned = torch.softmax(pruned.detach() / temperature, 1)
-    soft_full = torch.softmax(full.detach() / temperature, 1)
-    return divergence(pruned, soft_full, temperature) + divergence(full, soft_pruned, temperature)
+    towards_full = divergence(pruned, full.detach(), temperature)
+    return towards_full + divergence(full, pruned.detach(), temperature)
 
 
 @final
@@ -132,8 +119,8 @@ class _DualPathPruner(Pruner):
     def loss(self, inputs: Tensor, criterion: Criterion, progress: float) -> Tensor:
         """Return the sum of both paths' losses.
 
-        The criterion is asked right after each path, so a cohort that reads values inside the
-        model has those of the path it judges.
+        The criterion is asked right after each path, so a distillation that listens to the model's
+        layers has those of the path it judges.
         """
         self._weights.reveal()
         pruned = self._run(inputs, self._pruned_weights())

@@ -1,1 +1,1 @@
-"""Which samples a stage of a cohort draws: one file a way, each a `Sampler` of the slots."""
+"""Which samples a stage of a cohort draws: one file a way, each an `evonas.sampling.Sampler`."""

@@ -11,7 +11,8 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from evonas_trainers.slots import Sampler, cut
+from evonas.sampling import Sampler
+from evonas_trainers.slots import cut
 
 
 @final
