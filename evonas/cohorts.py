@@ -15,9 +15,9 @@ from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK, with_members
 from evonas.genome.nested import depths
-from evonas.genome.scaled import scaled
 from evonas.morph.cohort_check import check
 from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.scaled import scaled
 from evonas.networks import Signature, Signatures
 from evonas.space import SearchSpace
 from evonas.state import State

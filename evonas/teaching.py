@@ -20,10 +20,10 @@ from evonas.config import Run
 from evonas.errors import ConfigError
 from evonas.genome import LayerGraph, canonical
 from evonas.genome.members import as_genome
-from evonas.genome.scaled import scaled
 from evonas.measure import evaluating
 from evonas.morph.adopt import adopt
 from evonas.morph.build import build
+from evonas.morph.scaled import scaled
 from evonas.networks import Signature
 from evonas.state import State
 from evonas.teachers import Kept, KeptTeacher, called, keep_teachers, kept_teachers
