@@ -18,6 +18,7 @@ from evonas import plugins
 from evonas.cohort_plan import SCAFFOLD, CohortPlan
 from evonas.genome.cohort import CANDIDATE, Edge, Stage, split_end
 from evonas.genome.cohort_kinds import LOGITS
+from evonas.sampling import Sampler
 from evonas.state import State
 from evonas_trainers.distillation import diagnosis
 from evonas_trainers.distillation.networks import Networks
@@ -29,7 +30,7 @@ from evonas_trainers.distillation.stage_batches import StageBatches
 from evonas_trainers.distillation.values import Values
 from evonas_trainers.evaluation import logits
 from evonas_trainers.optimizer import inherit, start_momentum
-from evonas_trainers.slots import Batch, Criterion, Sampler
+from evonas_trainers.slots import Batch, Criterion
 
 _Pulls = Sequence[tuple[Edge, Tensor]]
 """Edges with their losses, not weighted."""
