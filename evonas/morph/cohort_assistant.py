@@ -86,9 +86,7 @@ class CohortAssistant(Mutation):
         except EditError:
             return None
         args = {"node": name, "width": width}
-        return surviving(
-            member_edit(genome, self.operator, changed, self.options, **args), name
-        )
+        return surviving(member_edit(genome, self.operator, changed, self.options, **args), name)
 
     def apply(self, genome: Genome, edit: Edit) -> Genome:
         """Put the genes in, and the candidate's network with other widths."""
