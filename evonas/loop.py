@@ -63,7 +63,7 @@ def search(run: Run, folder: Path, view: View) -> History:
         EvonasError: if the set-up fails in training, or too many candidates fail in a row.
     """
     with ExitStack() as stack:
-        store, setup = opened(run, folder)
+        store, setup = opened(run, folder, view.told)
         stack.enter_context(closing(store))
         evaluator = Evaluator.of(run, folder)
 

@@ -15,9 +15,7 @@ from evonas import plugins
 from evonas.errors import ConfigError
 from evonas.genome.schedule import Curve, Schedule
 from evonas.state import State
-from evonas_trainers.distillation.soft_targets import SoftTargets
-from evonas_trainers.pruning.dual_path import DualPath, full_path, mutual, pruned_path
-from evonas_trainers.slots import Batch, Distiller
+from evonas_trainers.pruning.dual_path import DualPath, divergence, full_path, mutual, pruned_path
 
 SCHEDULE = Schedule(interval=2, momentum_reset=False, regrowth_cap=0)
 SILENT = DualPath(kl_weight=0)
@@ -230,27 +228,31 @@ def test_everything_of_a_pruned_filter_is_zero_in_the_end() -> None:
     assert bool((model.get_parameter("3.weight")[:, gone] == 0).all())
 
 
-def distiller(model: nn.Module) -> Distiller:
-    """Return a distillation with a teacher that is sure of the labels."""
-    logits = 4 * F.one_hot(batch()[1], 3).float()
-    return SoftTargets().start(model, {"teacher_logits": logits}, torch.Generator())
-
-
-def test_a_distillation_counts_on_both_paths() -> None:
+def test_the_criterion_counts_on_both_paths() -> None:
     training = started()
     inputs, targets = batch()
-    teacher = distiller(training.model)
-    given = Batch(inputs, targets, torch.arange(12))
     parts: list[float] = []
 
     def criterion(out: Tensor) -> Tensor:
-        loss = teacher.loss(out, given, F.cross_entropy(out, targets), 0.5)
+        loss = F.cross_entropy(out, targets)
         parts.append(loss.item())
         return loss
 
     total = training.pruner.loss(inputs, criterion, 0.5).item()
     assert len(parts) == 2
     assert total == pytest.approx(sum(parts), rel=1e-5)
+
+
+def test_divergence_is_zero_for_equal_probabilities() -> None:
+    logits = torch.tensor([[1.0, 2.0, 4.0]])
+    found = divergence(logits, torch.softmax(logits / 3, 1), 3.0).item()
+    assert found == pytest.approx(0, abs=1e-6)
+
+
+def test_divergence_is_the_batch_mean_times_the_square_of_the_temperature() -> None:
+    soft = torch.tensor([[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3]])
+    found = divergence(torch.zeros(2, 3), soft, 2.0).item()
+    assert found == pytest.approx(4 * (math.log(3) - 1.5 * math.log(2)) / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
