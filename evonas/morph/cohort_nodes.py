@@ -10,7 +10,6 @@ from typing import ClassVar, final
 
 import torch
 
-from evonas.errors import EditError
 from evonas.genome import Edit, Genome
 from evonas.genome.cohort import CANDIDATE, Aggregator, Cohort, Edge, Node, Stage, split_end
 from evonas.genome.cohort_kinds import LossKind
