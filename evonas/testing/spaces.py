@@ -15,6 +15,8 @@ from optuna.distributions import (
 from evonas.candidate import fresh_model
 from evonas.errors import ConfigError, EditError
 from evonas.genome import Genome
+from evonas.genome.cohort_kinds import LOGITS, Tap
+from evonas.genome.members import NETWORK
 from evonas.networks import Signatures
 from evonas.seeds import Rng
 from evonas.space import SearchSpace
@@ -68,6 +70,8 @@ def space_checks(space: SearchSpace) -> list[Check]:
         _inheritance_replays_the_later_edits,
         _a_stranger_inherits_nothing_but_an_edit_error,
         _a_crossover_computes_what_its_first_parent_computed,
+        _taps_are_tensors_of_the_one_network,
+        _the_names_of_taps_outlive_exact_edits,
         _every_draw_of_the_knobs_is_a_candidate,
     ]
     checks = [*class_checks(space), *checks_of(bench, functions)]
@@ -186,6 +190,41 @@ def _a_crossover_computes_what_its_first_parent_computed(bench: _Bench) -> None:
             outputs(loaded(bench.space, child, given), bench.signatures),
         )
         assert gap <= TOLERANCE, f"crossover {number}: the outputs differ by {gap:.2g}"
+
+
+def _taps_are_tensors_of_the_one_network(bench: _Bench) -> None:
+    for genome in (bench.seed, *(bench.walked(number) for number in range(3))):
+        taps = _taps(bench.space, genome)
+        if set(genome.architecture) != {NETWORK}:
+            assert taps is None, f"only a candidate of one network {NETWORK!r} has taps"
+            continue
+        assert taps is not None, f"a candidate of one network {NETWORK!r} has taps, this had none"
+        graph, wanted = genome.architecture[NETWORK], bench.signatures[NETWORK].outputs
+        for name, tap in taps.items():
+            assert tap.layer in graph, f"tap {name!r} is at {tap.layer!r}, which is no layer"
+            given = graph.shapes[tap.layer]
+            assert tap.shape == given, f"tap {name!r} has the shape {given}, not {tap.shape}"
+        assert LOGITS in taps, f"the outputs are a tap {LOGITS!r}"
+        assert taps[LOGITS].shape == wanted, f"{LOGITS!r} has {taps[LOGITS].shape}, not {wanted}"
+
+
+def _the_names_of_taps_outlive_exact_edits(bench: _Bench) -> None:
+    exact = {name: one for name, one in bench.space.mutations().items() if one.exact}
+    for number in range(3):
+        genome = bench.seed
+        names = list(_taps(bench.space, genome) or ())
+        for step in range(8 if exact and names else 0):
+            genome = stepped(genome, exact, rng("taps", number, step))
+            given = list(_taps(bench.space, genome) or ())
+            assert given == names, f"{genome.edits[-1].operator} made taps {given} of {names}"
+
+
+def _taps(space: SearchSpace, genome: Genome) -> Mapping[str, Tap] | None:
+    """Return the taps, or None if the space has none for such a genome."""
+    try:
+        return space.taps(genome)
+    except EditError:
+        return None
 
 
 def _every_draw_of_the_knobs_is_a_candidate(bench: _Bench) -> None:

@@ -89,7 +89,7 @@ class SoftContrast(Transfer):
     """
 
     paper: ClassVar[str] = _MCL
-    kind: ClassVar[LossKind] = LossKind(ends="vectors", adapts="embed")
+    kind: ClassVar[LossKind] = LossKind(ends="vectors", adapts="embed", temperature=3.0)
 
     tau: float = 0.1
     temperature: float = 3.0
@@ -117,7 +117,7 @@ class SoftMutualContrast(Transfer):
     """
 
     paper: ClassVar[str] = _MCL
-    kind: ClassVar[LossKind] = LossKind(ends="vectors", adapts="embed")
+    kind: ClassVar[LossKind] = LossKind(ends="vectors", adapts="embed", temperature=3.0)
 
     tau: float = 0.1
     temperature: float = 3.0
