@@ -14,13 +14,12 @@ from typing import ClassVar, final
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph, cost
 from evonas.genome.cohort import CANDIDATE, Cohort, Edge, Node, Stage, split_end
-from evonas.genome.scaled import scaled
 from evonas.morph.carry import floating_dtype, torch_generator
 from evonas.morph.cohort_edit import with_cohort
 from evonas.morph.cohort_learning import is_active
 from evonas.morph.cohort_members import (
-    fresh_state,
     free_name,
+    fresh_state,
     has_room,
     labelled,
     member_edit,
@@ -34,6 +33,7 @@ from evonas.morph.cohort_members import (
 )
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.mutation import Mutation
+from evonas.morph.scaled import scaled
 from evonas.seeds import Rng
 from evonas.state import State
 
