@@ -72,7 +72,8 @@ class Trained:
             `Context.cohort`, the state has a part for every node that keeps tensors, and one for
             the scaffold.
         stopped: Whether `Stopped` ended the training early.
-        cohort_macs: Multiply-accumulates that the rest of the cohort took.
+        cohort_macs: Multiply-accumulates that the rest of the cohort took, less those that the
+            candidate was spared because it did not learn from every sample.
     """
 
     metrics: Mapping[str, float]

@@ -3,8 +3,8 @@
 A network whose blocks are named `stage.block` (`s1.b2.conv1`; `layer1_0.conv1` in an adopted
 ResNet) is nested in depth: the sub-network of depths (1, 2) uses the first block of its first stage
 and the first two of its second. A block can be left out if what it returns has the shape of what it
-reads; its readers then read the latter. Sums lose what came from inside of a block that is left
-out. All is read from the graph at hand, so that every edit of the network is at once one of its
+reads; its readers then read the latter. Sums lose what else a block that is left out gave them. All
+is read from the graph at hand, so that every edit of the network is at once one of its
 sub-networks: layers made by edits are in the block of what they edit.
 
 Batch norms and the last linear layer are not shared: at one place, networks of different depths see
@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import final
 
 from evonas.errors import EditError
@@ -126,16 +127,27 @@ class _Blocks:
         }
 
     def entry(self, block: str) -> str:
-        """Return what a block reads: its first layer's input, as skips come last in the order."""
+        """Return what a block reads: its first layer's input, for skips into it come later."""
         return self.layers[block][0].inputs[0]
 
-    def exit(self, block: str) -> str:
-        """Return what a block makes: all its layers lead to the last."""
-        return self.layers[block][-1].id
+    @cached_property
+    def exits(self) -> Mapping[str, str]:
+        """What every block makes: of its layers the one that leads to the next block's first.
+
+        Its last layer may be one that only a skip connection reads.
+        """
+        *_, last = self.layers
+        found = {last: self.layers[last][-1].id}
+        for block, following in pairwise(self.layers):
+            source = self.graph[self.entry(following)]
+            while self.owner.get(source.id) != block and source.inputs:
+                source = self.graph[source.inputs[0]]
+            found[block] = source.id
+        return found
 
     def _keeps_shape(self, block: str) -> bool:
-        shapes = self.graph.shapes
-        return shapes[self.exit(block)] == shapes[self.entry(block)]
+        shapes, end = self.graph.shapes, self.exits[block]
+        return self.owner.get(end) == block and shapes[end] == shapes[self.entry(block)]
 
 
 def _without(blocks: _Blocks, removed: set[str]) -> LayerGraph:
@@ -145,13 +157,13 @@ def _without(blocks: _Blocks, removed: set[str]) -> LayerGraph:
         EditError: if a layer that must stay reads from inside of them.
     """
     graph = blocks.graph
-    exits = {blocks.exit(block): blocks.entry(block) for block in removed}
+    entries = {blocks.exits[block]: blocks.entry(block) for block in removed}
     stands: dict[str, str] = {}
     changed: list[Node] = []
     for node in graph.nodes:
         if blocks.owner.get(node.id) in removed:
-            if exits.get(node.id) in stands:
-                stands[node.id] = stands[exits[node.id]]
+            if entries.get(node.id) in stands:
+                stands[node.id] = stands[entries[node.id]]
             continue
         inputs = tuple(stands[source] for source in node.inputs if source in stands)
         if node.op == "add" and len(inputs) == 1:
