@@ -20,7 +20,7 @@ _PAPER = "a double for tests"
 @final
 @dataclass(frozen=True)
 class Soft(Transfer):
-    """T^2 KL(source || to), averaged over the batch."""
+    """T^2 KL(source || to)."""
 
     paper: ClassVar[str] = _PAPER
     kind: ClassVar[LossKind] = LossKind(ends="logits")
@@ -31,13 +31,17 @@ class Soft(Transfer):
         """Return the divergence."""
         assert source is not None
         t = self.temperature
-        return t * t * soft(to / t, source / t)
+        return t * t * _soft_rows(to / t, source / t)
 
 
 def soft(to: Tensor, source: Tensor) -> Tensor:
     """Return KL(softmax(source) || softmax(to)), averaged over the batch."""
+    return _soft_rows(to, source).mean()
+
+
+def _soft_rows(to: Tensor, source: Tensor) -> Tensor:
     share = torch.softmax(source, 1)
-    return (share * (share.log() - torch.log_softmax(to, 1))).sum(1).mean()
+    return (share * (share.log() - torch.log_softmax(to, 1))).sum(1)
 
 
 @final
@@ -51,9 +55,9 @@ class Square(Transfer):
     factor: float = 1.0
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:
-        """Return the mean over the batch of the sum over positions."""
+        """Return the sum over positions."""
         assert source is not None
-        return self.factor * (to - source).square().flatten(1).sum(1).mean()
+        return self.factor * (to - source).square().flatten(1).sum(1)
 
 
 @final
@@ -67,9 +71,9 @@ class Alike(Transfer):
     )
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:
-        """Return it, averaged over the batch."""
+        """Return it."""
         assert source is not None
-        return -F.cosine_similarity(to, source).mean()
+        return -F.cosine_similarity(to, source)
 
 
 @final

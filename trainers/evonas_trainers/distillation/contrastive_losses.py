@@ -10,7 +10,7 @@ S_aa) and between networks (`icl`, on S_ab); the rows of S_aa are drawn to those
 A pair of networks has an edge of `icl`, `soft-vcl` and `soft-icl` each way. As in the authors' code
 a sample is neither a positive nor a negative of itself, in `icl` its other embedding neither, while
 the soft terms keep the diagonal. Unlike there, logarithms of sums are taken by logsumexp, and a
-sample without another of its class in the batch adds 0 to the mean instead of making it NaN.
+sample without another of its class in the batch costs 0 instead of NaN.
 """
 
 from dataclasses import dataclass
@@ -138,14 +138,13 @@ def _similarities(anchors: Tensor, others: Tensor, tau: float) -> Tensor:
 
 
 def _contrast(similarities: Tensor, targets: Tensor) -> Tensor:
-    """Return -mean_i mean_{p in P(i)} log(e^{S_ip} / sum_{j != i} e^{S_ij}).
+    """Return -mean_{p in P(i)} log(e^{S_ip} / sum_{j != i} e^{S_ij}) for every i.
 
-    P(i) holds the other samples of i's class; where it is empty the inner mean is 0. The diagonal
+    P(i) holds the other samples of i's class; where it is empty the mean is 0. The diagonal
     is filled by a finite number: in a batch of one, minus infinity would give NaN.
     """
     itself = torch.eye(len(targets), dtype=torch.bool, device=targets.device)
     positive = (targets.unsqueeze(0) == targets.unsqueeze(1)) & ~itself
     among_others = similarities.masked_fill(itself, torch.finfo(similarities.dtype).min)
     surprise = among_others.logsumexp(1, keepdim=True) - similarities
-    each = (surprise * positive).sum(1) / positive.sum(1).clamp_min(1)
-    return each.mean()
+    return (surprise * positive).sum(1) / positive.sum(1).clamp_min(1)

@@ -39,7 +39,7 @@ class SoftLabels(Transfer):
         check_temperatures(temperature=self.temperature)
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the divergence, averaged over the batch, times the temperature's square."""
+        """Return the divergence, times the temperature's square."""
         assert source is not None
         return divergence(to, source, self.temperature)
 
@@ -56,6 +56,6 @@ class LogitDistance(Transfer):
     kind: ClassVar[LossKind] = LossKind(ends="logits")
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the squared differences, summed over classes, averaged over the batch."""
+        """Return the squared differences, summed over classes."""
         assert source is not None
-        return (to - source).square().sum(1).mean()
+        return (to - source).square().sum(1)

@@ -39,7 +39,7 @@ class Hint(Transfer):
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:  # noqa: ARG002
         """Return the mean squared difference."""
         assert source is not None
-        return F.mse_loss(to, source)
+        return (to - source).square().flatten(1).mean(1)
 
 
 @final
@@ -54,11 +54,11 @@ class Attention(Transfer):
     kind: ClassVar[LossKind] = LossKind(ends="maps", adapts="free")
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the squared distance of the two unit-length maps, averaged over the batch."""
+        """Return the squared distance of the two unit-length maps."""
         assert source is not None
         mine, its = _at_one_size(to.square().mean(1), source.square().mean(1))
         distance = F.normalize(mine.flatten(1)) - F.normalize(its.flatten(1))
-        return distance.square().sum(1).mean()
+        return distance.square().sum(1)
 
 
 @final
@@ -76,7 +76,7 @@ class StandardAttention(Transfer):
         """Return the mean squared difference of the two standardised maps."""
         assert source is not None
         mine, its = _at_one_size(to.sum(1), source.sum(1))
-        return F.mse_loss(_standardised(mine), _standardised(its))
+        return (_standardised(mine) - _standardised(its)).square().mean(1)
 
 
 def _at_one_size(mine: Tensor, its: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,9 +32,9 @@ class Angle(Transfer):
     kind: ClassVar[LossKind] = LossKind(ends="logits", max_batch=128, weight=0.5)
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the Huber loss between the cosines, averaged over all triples."""
+        """Return the Huber loss between the cosines at every sample, averaged over pairs."""
         assert source is not None
-        return F.smooth_l1_loss(_angles(to), _angles(source))
+        return F.smooth_l1_loss(_angles(to), _angles(source), reduction="none").mean((1, 2))
 
 
 @final
@@ -46,9 +46,9 @@ class Distance(Transfer):
     kind: ClassVar[LossKind] = LossKind(ends="logits", weight=0.5)
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the Huber loss between the distances, averaged over all pairs."""
+        """Return the Huber loss between the distances from every sample, averaged."""
         assert source is not None
-        return F.smooth_l1_loss(_distances(to), _distances(source))
+        return F.smooth_l1_loss(_distances(to), _distances(source), reduction="none").mean(1)
 
 
 def _differences(outputs: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Values:
         return self._targets[end]
 
     def loss(self, edge: Edge, criterion: Criterion) -> Tensor:
-        """Return an edge's loss, without its weight."""
+        """Return an edge's loss over the batch, without its weight."""
         if edge.loss["name"] == TASK:
             return criterion(self.at(edge.to).float())
         transfer = self._scaffold.transfers[edge.name]
@@ -49,7 +49,7 @@ class Values:
             source = self._source(edge) if edge.source else None
         if source is not None and not self._reaches_source(edge):
             source = source.detach()
-        return transfer.loss(to, source, self._labels)
+        return transfer.loss(to, source, self._labels).mean()
 
     def label_loss(self, aggregator: str, labels: Tensor) -> Tensor:
         """Return by how much labels are unlikely under an aggregator's target."""

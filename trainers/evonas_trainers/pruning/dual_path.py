@@ -101,7 +101,7 @@ def mutual(
     gradient reaches it.
     """
     towards_full = divergence(pruned, full.detach(), temperature)
-    return towards_full + divergence(full, pruned.detach(), temperature)
+    return (towards_full + divergence(full, pruned.detach(), temperature)).mean()
 
 
 @final
