@@ -41,6 +41,11 @@ def with_cohort(
             "a cohort with views is not pruned: a view has norms of its own, whose channels would"
             " have to go with the candidate's; leave out [pruning], or choose another preset"
         )
+    if run.pruning is not None and cohort.bilevel is not None:
+        raise ConfigError(
+            "a cohort that learns by virtual steps is not pruned: these know nothing of pruned"
+            " weights; leave out [pruning], or choose another preset"
+        )
     check_views((*run.objectives, *run.limits), cohort.readout[1:])
     if reason := cohorts.refusal(seed, run.trainer):
         raise ConfigError(f"the cohort of preset {cohort.preset!r}: {reason}")

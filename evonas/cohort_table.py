@@ -65,7 +65,7 @@ class CohortTable:
         operators: Which mutations of cohorts there are; all by default, and with an empty list the
             cohort stays as it is.
         max_nodes: See `evonas.morph.cohort_options.CohortOptions`, as for the next.
-        max_edges: See there.
+        max_edges: See there; a preset with more has room for those it starts with.
         samplers: What stages may draw samples by; all that are installed, by default.
         teachers: By the name of the node; by default as many as the preset needs, each twice as
             wide as the seed network.
@@ -129,7 +129,7 @@ class CohortTable:
             samplers=tuple(drawn or [{"name": name} for name in samplers]),
             scorers=frozenset(name for name, one in samplers.items() if one.scores),
             max_nodes=self.max_nodes,
-            max_edges=self.max_edges,
+            max_edges=max(self.max_edges, len(start.edges)),
         )
 
     def mutations(self, options: CohortOptions) -> Mapping[str, Mutation]:

@@ -14,6 +14,7 @@ from evonas.genome.cohort import CANDIDATE, Cohort, Node
 from evonas.genome.members import NETWORK, members
 from evonas.morph.cohort_joints import Joints
 from evonas.morph.cohort_learning import anchored, judged, trained
+from evonas.morph.cohort_matching import check_matching
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.cohort_programme import check_programme
 
@@ -38,6 +39,7 @@ def check(genome: Genome, options: CohortOptions) -> None:
     _check_edges(joints)
     _check_readout(cohort)
     check_programme(joints)
+    check_matching(cohort)
     _check_learning(cohort)
     _check_limits(cohort, options)
 

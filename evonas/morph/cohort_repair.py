@@ -17,6 +17,7 @@ from evonas.genome.members import members, with_members
 from evonas.morph.cohort_check import NUMBERED, check, check_networks, check_node, is_name
 from evonas.morph.cohort_joints import Joints
 from evonas.morph.cohort_learning import TASK, anchored, joined, judged, moving, of_use, trained
+from evonas.morph.cohort_matching import with_matching
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.cohort_programme import PER_CLASS, check_batch
 from evonas.morph.cohort_refit import refitted
@@ -67,7 +68,7 @@ def _round(genome: Genome, cohort: Cohort, options: CohortOptions) -> Cohort:
     cohort = _with_aggregators(genome, cohort, options)
     cohort = _with_edges(Joints.of(genome, cohort, options))
     cohort = refitted(Joints.of(genome, cohort, options))
-    return _limited(_of_use(_anchored(cohort)), options)
+    return with_matching(_limited(_of_use(_anchored(cohort)), options))
 
 
 def _with_nodes(genome: Genome, cohort: Cohort, options: CohortOptions) -> Cohort:

@@ -95,5 +95,6 @@ def _small(
             taps=space.taps,
             batch_size=batch_size,
             classes=signatures[NETWORK].outputs[0],
+            max_edges=max(CohortOptions.max_edges, len(cohort.edges)),
         ),
     )

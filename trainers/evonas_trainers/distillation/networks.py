@@ -52,6 +52,11 @@ class Networks:
         return self._tapped[CANDIDATE].network
 
     @property
+    def running(self) -> Iterable[nn.Module]:
+        """What is run in place of all models; these have the parameters of those."""
+        return [tapped.network for tapped in self._tapped.values()]
+
+    @property
     def trained(self) -> frozenset[str]:
         """The nodes that train now."""
         return self._trained
@@ -89,6 +94,10 @@ class Networks:
     def charge_forward(self, node: str, samples: int) -> None:
         """Count a pass of its own over some samples."""
         self.macs += samples * self._plan.macs[node]
+
+    def charge_virtual(self, node: str, samples: int, passes: int) -> None:
+        """Count passes of a virtual step; what does not train is run once."""
+        self.macs += samples * self._plan.macs[node] * (passes if node in self._trained else 1)
 
     def value(self, end: str) -> Tensor:
         """Return what a network's last run had at `node:tap`, in the precision it ran in."""

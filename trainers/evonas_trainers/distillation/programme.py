@@ -1,6 +1,7 @@
 """What happens when in a cohort's training: the stages, laid out over its progress from 0 to 1."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import final
@@ -35,9 +36,14 @@ class Programme:
 
     def read(self, stage: Stage) -> frozenset[str]:
         """Return the nodes that a stage's edges and its learning aggregators read."""
-        edges = self.active(stage)
-        pending = [end for edge in edges for end in (edge.to, edge.source) if end]
-        pending += self.learning(stage)
+        return self.read_by(self.active(stage)) | self._below(self.learning(stage))
+
+    def read_by(self, edges: Iterable[Edge]) -> frozenset[str]:
+        """Return the nodes that some edges read."""
+        return self._below(end for edge in edges for end in (edge.to, edge.source) if end)
+
+    def _below(self, ends: Iterable[str]) -> frozenset[str]:
+        pending = [*ends]
         found: set[str] = set()
         while pending:
             end = pending.pop()

@@ -1,4 +1,4 @@
-"""What a cohort's edges need besides the networks: losses, adapters, heads and aggregators.
+"""What a cohort's edges need besides the networks: losses, adapters, heads, matchers, aggregators.
 
 Modules have names of their own that depend on the genes alone, so that a child finds its parent's.
 """
@@ -19,6 +19,7 @@ from evonas.genome.cohort import Cohort, Edge
 from evonas.genome.cohort_kinds import AggregatorKind, LossKind
 from evonas.genome.shapes import Shape
 from evonas.transfer import Transfer
+from evonas_trainers.distillation import matching
 from evonas_trainers.distillation.adapters import adapter, adopt, head
 from evonas_trainers.distillation.networks import tap_at
 
@@ -36,7 +37,8 @@ class Scaffold:
     Attributes:
         transfers: By edge name; none for the trainer's loss.
         kinds: Of the aggregators, by name.
-        modules: All that learns, by key; for the optimizer and the state.
+        modules: All that learns, by key; for the optimizer and the state. What matches samples
+            wants no gradient: it learns by steps of its own.
     """
 
     transfers: Mapping[str, Transfer]
@@ -99,11 +101,14 @@ def scaffold(plan: CohortPlan, seed: int, device: torch.device) -> Scaffold:
     for edge in cohort.edges:
         if edge.name in transfers:
             makers |= _adapters(plan, edge, transfers[edge.name].kind)
+    makers |= matching.matchers(cohort, partial(_shape, plan))
     modules = nn.ModuleDict()
     for key, make in sorted(makers.items()):
         with devices.seeded(seeds.integer(seed, "scaffold", key), device):
             modules[key] = make()
         adopt(modules[key], _inherited(plan.scaffold, key))
+    for tensor in matching.parameters(modules):
+        tensor.requires_grad_(False)
     kinds = {name: rule.kind for name, rule in rules.items()}
     return Scaffold(transfers, kinds, modules.to(device))
 

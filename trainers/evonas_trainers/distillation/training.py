@@ -1,8 +1,8 @@
 """The training of a candidate in its cohort: what the supervised loop asks, and what it answers.
 
 The loop calls in this order: for every epoch `batches`; for every batch it runs `network` (unless
-the candidate does not train now) and calls `loss`, perhaps after every path of a pruner; at the end
-of an epoch `diagnosis`; at last `finish`, then `parts`.
+the candidate does not train now) and calls `loss`, perhaps after every path of a pruner, and after
+the optimizer's step `match`; at the end of an epoch `diagnosis`; at last `finish`, then `parts`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
@@ -16,24 +16,22 @@ from torch.optim import Optimizer
 
 from evonas import plugins
 from evonas.cohort_plan import SCAFFOLD, CohortPlan
-from evonas.genome.cohort import CANDIDATE, Edge, Stage, split_end
+from evonas.genome.cohort import CANDIDATE, Stage, split_end
 from evonas.genome.cohort_kinds import LOGITS
 from evonas.sampling import Sampler
 from evonas.state import State
 from evonas_trainers.distillation import diagnosis
+from evonas_trainers.distillation.edge_weights import EdgeWeights, Pulls
+from evonas_trainers.distillation.matchers import Lesson, Matchers
 from evonas_trainers.distillation.networks import Networks
 from evonas_trainers.distillation.programme import Programme
 from evonas_trainers.distillation.refusals import check
 from evonas_trainers.distillation.scaffold import Scaffold, ends, scaffold
-from evonas_trainers.distillation.scale import GradientScale
 from evonas_trainers.distillation.stage_batches import StageBatches
 from evonas_trainers.distillation.values import Values
 from evonas_trainers.evaluation import logits
 from evonas_trainers.optimizer import inherit, start_momentum
 from evonas_trainers.slots import Batch, Criterion
-
-_Pulls = Sequence[tuple[Edge, Tensor]]
-"""Edges with their losses, not weighted."""
 
 
 @final
@@ -81,7 +79,8 @@ class CohortTraining:
         self._scaffold: Scaffold = scaffold(plan, lent.seed, device)
         check(plan.cohort, self._scaffold, lent.batch_size, mixes=lent.mixes)
         self._networks = Networks(plan, model, ends(plan.cohort))
-        self._scales = {e.name: GradientScale() for e in plan.cohort.edges if e.unit == "gradient"}
+        self._weights = EdgeWeights(plan.cohort, self._networks)
+        self._matchers = Matchers(plan.cohort, self._networks, self._scaffold, self._weights)
         self.network = self._networks.candidate
         self._parts = _parts(plan, self._scaffold)
         self.companion = nn.ModuleList(module for module, _ in self._parts.values())
@@ -145,8 +144,8 @@ class CohortTraining:
                 if not is_again or split_end(edge.to)[0] == CANDIDATE
             ]
             if not is_again:
-                self._measure(pulls, values, criterion)
-            weights = [self._weight(edge, progress) for edge, _ in pulls]
+                self._weights.measure(pulls, values, criterion)
+            weights = [self._weights.at(edge, progress) for edge, _ in pulls]
             total = batch.inputs.new_zeros(())
             for (_, loss), weight in zip(pulls, weights, strict=True):
                 total = total + weight * loss
@@ -155,6 +154,19 @@ class CohortTraining:
                 if self._is_last:
                     self._found = self._diagnosed(pulls, weights, values)
         return total
+
+    def match(self, batch: Batch, criterion: Criterion, progress: float, share: float) -> None:
+        """Let matchers learn from a batch, if it is time; nothing else changes.
+
+        Args:
+            batch: Of the last step.
+            criterion: As in `loss`.
+            progress: As there.
+            share: What the learning rate is of the full one.
+        """
+        if self._matchers.is_due(self._stage):
+            inputs = {node: self._inputs(node, batch) for node in self._plan.cohort.nodes}
+            self._matchers.learn(Lesson(self._stage, inputs, batch, criterion, progress), share)
 
     def diagnosis(self) -> Mapping[str, float]:
         """Return what the last batch of the epoch showed of edges, aggregators and networks."""
@@ -218,25 +230,13 @@ class CohortTraining:
         ran = {CANDIDATE} if self.trains_candidate else set[str]()
         read = self._programme.read(self._stage)
         for node in sorted(read - ran):
-            has_own = self._plan.cohort.nodes[node].own_view
-            self._networks.run(node, self._lent.again(batch) if has_own else batch.inputs)
+            self._networks.run(node, self._inputs(node, batch))
         self._networks.charge(batch, read | ran)
 
-    def _weight(self, edge: Edge, progress: float) -> Tensor | float:
-        """Return the weight now, the scale included."""
-        weight = self._programme.weight(edge, progress)
-        return weight * self._scales[edge.name].value if edge.name in self._scales else weight
-
-    def _measure(self, pulls: _Pulls, values: Values, criterion: Criterion) -> None:
-        """Note the scales of edges whose weights are in units of cross-entropy's gradient."""
-        for edge, loss in pulls:
-            scale = self._scales.get(edge.name)
-            if scale is not None and not scale.is_frozen:
-                node, tap = split_end(edge.to)
-                outputs = values.at(f"{node}:{LOGITS}" if tap else node)
-                scale.measure(criterion(outputs.float()), loss, values.at(edge.to))
-                if tap not in {"", LOGITS}:
-                    self._networks.charge_forward(node, len(outputs))
+    def _inputs(self, node: str, batch: Batch) -> Tensor:
+        """Return what a node sees of a batch."""
+        has_own = self._plan.cohort.nodes[node].own_view
+        return self._lent.again(batch) if has_own else batch.inputs
 
     def _label_loss(self, batch: Batch, values: Values) -> Tensor | float:
         """Return the losses of aggregators that learn from labels, which mixup mixes."""
@@ -250,11 +250,13 @@ class CohortTraining:
         return total
 
     def _diagnosed(
-        self, pulls: _Pulls, weights: Sequence[Tensor | float], values: Values
+        self, pulls: Pulls, weights: Sequence[Tensor | float], values: Values
     ) -> Mapping[str, Tensor]:
         found: dict[str, Tensor] = {}
         for (edge, loss), weight in zip(pulls, weights, strict=True):
             found |= diagnosis.of_edge(edge, loss, weight, values.at(edge.to))
+            if edge.matched:
+                found[f"cohort/{edge.name}/matched"] = values.matched(edge).mean()
         for name in values.aggregated:
             shares = self._scaffold.combination(name).weights
             if shares is not None:

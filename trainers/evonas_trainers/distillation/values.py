@@ -6,6 +6,7 @@ from typing import final
 from torch import Tensor
 
 from evonas.genome.cohort import Cohort, Edge, split_end
+from evonas_trainers.distillation.matching import Matching
 from evonas_trainers.distillation.networks import Networks
 from evonas_trainers.distillation.scaffold import TASK, Scaffold, adapter_key, head_key
 from evonas_trainers.slots import Criterion
@@ -16,12 +17,21 @@ class Values:
     """What the networks' last runs, and the aggregators of them, have at the ends."""
 
     def __init__(
-        self, cohort: Cohort, networks: Networks, scaffold: Scaffold, labels: Tensor
+        self,
+        cohort: Cohort,
+        networks: Networks,
+        scaffold: Scaffold,
+        labels: Tensor,
+        *,
+        matching_learns: bool = False,
     ) -> None:
+        """Begin with the networks' last runs; samples' weights may be part of the gradient."""
         self._cohort, self._networks, self._scaffold = cohort, networks, scaffold
         self._labels = labels
         self._targets: dict[str, Tensor] = {}
         self._embedded: dict[str, Tensor] = {}
+        self._matching_learns = matching_learns
+        self._matching = Matching(cohort, scaffold.modules, self._seen)
 
     @property
     def aggregated(self) -> Collection[str]:
@@ -49,11 +59,21 @@ class Values:
             source = self._source(edge) if edge.source else None
         if source is not None and not self._reaches_source(edge):
             source = source.detach()
-        return transfer.loss(to, source, self._labels).mean()
+        each = transfer.loss(to, source, self._labels)
+        return (self.matched(edge) * each if edge.matched else each).mean()
+
+    def matched(self, edge: Edge) -> Tensor:
+        """Return the weight of every sample on a matched edge, (batch,)."""
+        return self._matching.weights(edge)
 
     def label_loss(self, aggregator: str, labels: Tensor) -> Tensor:
         """Return by how much labels are unlikely under an aggregator's target."""
         return self._scaffold.combination(aggregator).label_loss(self.at(aggregator), labels)
+
+    def _seen(self, end: str) -> Tensor:
+        """Return the features by which samples are matched."""
+        value = self.at(end).float()
+        return value if self._matching_learns else value.detach()
 
     def _reaches_source(self, edge: Edge) -> bool:
         """Return whether the gradient flows on; a target that labels train is given to others."""
