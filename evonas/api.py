@@ -14,7 +14,7 @@ from evonas import config, loop, store
 from evonas.candidate import trained_model
 from evonas.config import Run
 from evonas.errors import ConfigError, unknown
-from evonas.export import FORMATS, Winner, export
+from evonas.export import FORMATS, Winner, export, view_of
 from evonas.final_test import read_test, test_best
 from evonas.genome import Genome
 from evonas.history import Evaluation, History, Individual
@@ -256,27 +256,44 @@ class Member:
         """
         return store.load_state(self.found.folder, self.evaluation.weights)
 
-    def model(self) -> nn.Module:
-        """Return the trained network, ready for inference."""
-        return trained_model(self.found.run.space, self.found.folder, self.individual)
+    def model(self, view: str | None = None) -> nn.Module:
+        """Return the trained network, or a view that its cohort hands over, ready for inference.
 
-    def export(self, to: Path | str | None = None, form: str | None = None) -> Path:
+        Raises:
+            ConfigError: if there is no such view.
+        """
+        if view is None:
+            return trained_model(self.found.run.space, self.found.folder, self.individual)
+        return view_of(self.genome, self.state(), view)[0]
+
+    def export(
+        self, to: Path | str | None = None, form: str | None = None, view: str | None = None
+    ) -> Path:
         """Write the trained network, load it back and compare it before returning.
 
         Args:
             to: The file; by default in the run's folder.
             form: One of `evonas.export.FORMATS`; by default what the file's ending says.
+            view: Of the cohort's readout, to be written as a plain network of its own.
 
         Raises:
+            ConfigError: if there is no such view.
             ExportError: if the file does not compute what the searched model computes.
         """
         if to is None:
             form = form or "safetensors"
             if form not in FORMATS:
                 raise unknown("export format", form, FORMATS)
-            to = self.found.folder / f"candidate-{self.number}{FORMATS[form].suffix}"
-        about = {"search": self.found.run.name, "candidate": str(self.number)}
-        about |= {name: f"{value:.6g}" for name, value in self.metrics.items()}
-        winner = Winner.of(self.model(), self.genome, self.found.signatures, about)
-        export(winner, Path(to), form)
+            name = f"candidate-{self.number}{f'-{view}' if view else ''}"
+            to = self.found.folder / f"{name}{FORMATS[form].suffix}"
+        export(self._winner(view), Path(to), form)
         return Path(to)
+
+    def _winner(self, view: str | None) -> Winner:
+        about = {"search": self.found.run.name, "candidate": str(self.number)}
+        about |= {} if view is None else {"view": view}
+        for name, value in self.metrics.items():
+            metric, _, node = name.partition("@")
+            about |= {metric: f"{value:.6g}"} if node == (view or "") else {}
+        genome = self.genome if view is None else view_of(self.genome, self.state(), view)[1]
+        return Winner.of(self.model(view), genome, self.found.signatures, about)

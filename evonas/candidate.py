@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from evonas import devices, measure, plugins, seeds, store
+from evonas.cohort_networks import read_out
+from evonas.cohort_table import CohortTable
+from evonas.cohorts import Cohorts
 from evonas.config import Run
 from evonas.executors.executor import Job, Reported
 from evonas.genome import Genome
@@ -26,6 +29,7 @@ from evonas.history import (
     over_limits,
 )
 from evonas.latency import latency
+from evonas.morph.build import build
 from evonas.morph.density import sparsity
 from evonas.networks import Signatures
 from evonas.space import SearchSpace
@@ -46,6 +50,7 @@ class Evaluator:
         objectives: The first is what early stopping looks at.
         limits: Checked before training.
         spares_seed: Whether the first candidate may break them, to be pruned into them.
+        cohort: With whom candidates learn, if with anyone.
         inherit: Whether children start from their parents' weights.
         precision: See `evonas.devices.precision`.
     """
@@ -56,6 +61,7 @@ class Evaluator:
     objectives: tuple[Objective, ...]
     limits: tuple[Limit, ...]
     spares_seed: bool
+    cohort: CohortTable | None
     inherit: bool
     precision: devices.Precision
 
@@ -69,6 +75,7 @@ class Evaluator:
             objectives=tuple(run.objectives),
             limits=tuple(run.limits),
             spares_seed=run.pruning is not None,
+            cohort=run.cohort,
             inherit=run.inherit,
             precision=run.precision,
         )
@@ -92,13 +99,15 @@ class Evaluator:
         prepared = store.load_prepared(self.folder)
         assert prepared is not None, "the engine prepares before it evaluates"
         signatures = trainer.signatures(prepared)
-        parent = job.parents[0][0] if job.parents else self.space.seed(signatures)
-        found = trial(self.space, job.birth.genome, parent)
+        cohorts = self._cohorts(signatures)
+        found = trial(self.space, job.birth.genome, self._parent(job, signatures, cohorts))
         if isinstance(found, Failure):
             return replace(found, cost=_spent(start))
+        if cohorts is not None and (reason := cohorts.refusal(found.genome, trainer)):
+            return Failure("infeasible", reason, cost=_spent(start))
         device = devices.best()
         model = fresh_model(self.space, job.birth.genome, job.birth.seed).to(device)
-        sizes = self._sizes(model, signatures, device)
+        sizes = self._sizes(job.birth.genome, model, signatures, device)
         broken = over_limits(sizes, self.limits)
         if broken and not (self.spares_seed and job.number == 0):
             return Failure("infeasible", broken, cost=_spent(start))
@@ -109,25 +118,52 @@ class Evaluator:
             macs = measure.static(model, signatures)["macs"]
         context = self._context(device, job, found, prepared, watch)
         if context.inherited is not None:
-            model.load_state_dict(dict(context.inherited.tensors))
+            model.load_state_dict(dict(context.inherited.own.tensors))
+        if cohorts is not None:
+            context = cohorts.lent(context, found.genome, trainer, model)
         trained = trainer.train(model, context)
-        cost = Cost(trained.samples, 3 * macs * trained.samples, time.process_time() - start)
+        spent = 3 * macs * trained.samples + trained.cohort_macs
+        cost = Cost(trained.samples, spent, time.process_time() - start)
         return self._evaluation(trained, {**sizes, **_sparsity(found, trained, macs)}, watch, cost)
 
+    def _cohorts(self, signatures: Signatures) -> Cohorts | None:
+        """Return the cohorts of the search, if it has any."""
+        if self.cohort is None:
+            return None
+        return Cohorts.of(self.cohort, self.space, signatures, self.folder)
+
+    def _parent(self, job: Job, signatures: Signatures, cohorts: Cohorts | None) -> Genome:
+        """Return the genome whose edits the candidate's own ones follow."""
+        if job.parents:
+            return job.parents[0][0]
+        seed = self.space.seed(signatures)
+        return seed if cohorts is None else cohorts.seed(seed)
+
     def _sizes(
-        self, model: nn.Module, signatures: Signatures, device: torch.device
+        self, genome: Genome, model: nn.Module, signatures: Signatures, device: torch.device
+    ) -> dict[str, float]:
+        """Measure the candidate, and what else its cohort hands over."""
+        sizes = self._sizes_of(model, "", signatures, device)
+        for ending, view in read_out(genome).items():
+            if ending:
+                with devices.seeded(0, torch.device("cpu")):  # these weights compute nothing
+                    network = build(view).to(device)
+                sizes |= self._sizes_of(network, ending, signatures, device)
+        return sizes
+
+    def _sizes_of(
+        self, model: nn.Module, ending: str, signatures: Signatures, device: torch.device
     ) -> dict[str, float]:
         """Measure what is always wanted, and the slower measures only where they are asked for."""
-        wanted = {objective.name for objective in self.objectives}
-        wanted |= {limit.name for limit in self.limits}
+        wanted = {aim.name for aim in (*self.objectives, *self.limits)}
         sizes = dict(measure.static(model, signatures))
-        if "latency" in wanted:
+        if f"latency{ending}" in wanted:
             reference = store.load_reference(self.folder)
             assert reference is not None, "the engine measures the reference where latency counts"
             sizes["latency"] = latency(model, signatures, device, reference)
-        if "memory" in wanted:
+        if f"memory{ending}" in wanted:
             sizes["memory"] = measure.peak_memory(model, signatures, device)
-        return sizes
+        return {f"{name}{ending}": size for name, size in sizes.items()}
 
     def _context(
         self,
@@ -193,7 +229,7 @@ def trained_model(space: SearchSpace, folder: Path, one: Individual) -> nn.Modul
     """
     assert isinstance(one.outcome, Evaluation), "only what was evaluated has weights"
     model = fresh_model(space, one.birth.genome, 0)
-    model.load_state_dict(dict(store.load_state(folder, one.outcome.weights).tensors))
+    model.load_state_dict(dict(store.load_state(folder, one.outcome.weights).own.tensors))
     return model.eval()
 
 

@@ -125,6 +125,10 @@ def export(
         list[str] | None,
         typer.Option("--limit", metavar="NAME=MAXIMUM", help="The best one within a limit."),
     ] = None,
+    view: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A view that its cohort hands over, in its place."),
+    ] = None,
 ) -> None:
     """Hand out a trained candidate, loaded back and compared before it is called done."""
     from evonas import api
@@ -133,7 +137,7 @@ def export(
         raise ConfigError("--best and --id exclude each other; give one")
     found = api.open_run(folder)
     member = found.best(_limits(limit)) if number is None else found.member(number)
-    print(member.export(to, form))
+    print(member.export(to, form, view))
 
 
 @app.command()

@@ -9,12 +9,13 @@ from typing import Any, Literal, final
 from optuna.distributions import BaseDistribution
 
 from evonas import plugins
+from evonas.aims import limits_of, objectives_of
+from evonas.cohort_table import CohortTable
 from evonas.controllers.controller import Controller
 from evonas.errors import ConfigError, unknown
 from evonas.executors.executor import Executor
 from evonas.genome.settings import gene_from_table
 from evonas.history import Limit, Objective
-from evonas.measure import MEASURES
 from evonas.pruning_table import Pruning
 from evonas.space import SearchSpace
 from evonas.store import Durability
@@ -85,6 +86,7 @@ class Run:
         limits: Upper bounds on what is known before training.
         genes: Trainer fields that evolve, by dotted path.
         pruning: How networks are pruned while they train, if they are.
+        cohort: With whom candidates learn, if with anyone.
         inherit: Whether children start from their parents' weights (otherwise from scratch).
         precision: Of forward passes: auto, float32 or bfloat16.
         deadline: Seconds a candidate may take.
@@ -110,6 +112,7 @@ class Run:
     limits: Sequence[Limit]
     genes: Mapping[str, BaseDistribution]
     pruning: Pruning | None
+    cohort: CohortTable | None
     inherit: bool
     precision: Literal["auto", "float32", "bfloat16"]
     deadline: float | None
@@ -146,7 +149,7 @@ class _Plain:
 
 
 _PARTS = ("space", "trainer", "controller", "executor", "tracker")
-_TABLES = ("objectives", "limits", "genes", "pruning", "stop", "final", "retrain")
+_TABLES = ("objectives", "limits", "genes", "pruning", "cohort", "stop", "final", "retrain")
 
 
 def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> Run:
@@ -192,10 +195,11 @@ def from_table(table: Table, name: str) -> Run:
         controller=controller,
         executor=plugins.construct(Executor, config["executor"], "executor"),
         tracker=plugins.construct(Tracker, tracker, "tracker") if tracker != "none" else None,
-        objectives=_objectives(tables["objectives"], trainer),
-        limits=_limits(tables["limits"]),
+        objectives=objectives_of(tables["objectives"], trainer, of_views="cohort" in config),
+        limits=limits_of(tables["limits"], of_views="cohort" in config),
         genes=_genes(tables["genes"], trainer),
         pruning=_pruning(tables["pruning"], trainer, controller) if "pruning" in config else None,
+        cohort=_cohort(tables["cohort"], trainer, controller) if "cohort" in config else None,
         stop=plugins.from_table(Median, tables["stop"], "stop") if "stop" in config else None,
         final=_final(tables["final"], trainer) if "final" in config else None,
         retrain=_trainer_fields(tables["retrain"], trainer),
@@ -234,28 +238,6 @@ def _table(key: str, value: object) -> Table:
     return {str(name): one for name, one in value.items()}
 
 
-def _objectives(table: Table, trainer: Trainer) -> tuple[Objective, ...]:
-    allowed = {**trainer.metrics, **dict.fromkeys(MEASURES, "min")}
-    if not table:
-        first = next(iter(trainer.metrics))
-        raise ConfigError(f'there are no objectives; write for example {{ {first} = "min" }}')
-    for name, direction in table.items():
-        if name not in allowed:
-            raise unknown("objective", name, allowed)
-        if direction not in ("min", "max"):
-            raise ConfigError(f'objective {name} is {direction!r}, should be "min" or "max"')
-    return tuple(Objective(name, direction) for name, direction in table.items())
-
-
-def _limits(table: Table) -> tuple[Limit, ...]:
-    for name, maximum in table.items():
-        if name not in MEASURES:
-            raise unknown("limit", name, MEASURES)
-        if type(maximum) not in {int, float} or not maximum > 0:
-            raise ConfigError(f"limit {name} is {maximum!r}, should be a number greater than 0")
-    return tuple(Limit(name, float(maximum)) for name, maximum in table.items())
-
-
 def _genes(table: Table, trainer: Trainer) -> dict[str, BaseDistribution]:
     for path in table:
         _ = plugins.setting(trainer, path)
@@ -274,6 +256,26 @@ def _pruning(table: Table, trainer: Trainer, controller: Controller) -> Pruning:
                 f"{part} {name} does not prune; choose one that does, or leave out [pruning]"
             )
     return pruning
+
+
+def _cohort(table: Table, trainer: Trainer, controller: Controller) -> CohortTable:
+    cohort = plugins.from_table(CohortTable, table, "cohort")
+    if not trainer.distils:
+        raise ConfigError(
+            f"trainer {type(trainer).__name__} trains no cohorts; choose one that does, or leave"
+            " out [cohort]"
+        )
+    if not (controller.mutates or cohort.is_fixed):
+        raise ConfigError(
+            f"controller {type(controller).__name__} does not vary cohorts; choose one that does,"
+            " or write operators = [] into [cohort]"
+        )
+    for name, teacher in cohort.teachers.items():
+        try:
+            _ = _trainer_fields(teacher.settings, trainer)
+        except ConfigError as error:
+            raise ConfigError(f"cohort.teachers.{name}.settings: {error}") from None
+    return cohort
 
 
 def _final(table: Table, trainer: Trainer) -> Final:

@@ -1,22 +1,30 @@
-"""The seven kinds of plug-ins, by the name that a user gives a kind."""
+"""The kinds of plug-ins, by the name that a user gives a kind."""
 
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from evonas.aggregation import Aggregation
+from evonas.cohort_preset import CohortPreset
 from evonas.controllers.controller import Controller
 from evonas.executors.executor import Executor
 from evonas.morph.mutation import Mutation
 from evonas.preset import Preset
+from evonas.sampling import Sampler
 from evonas.space import SearchSpace
 from evonas.tracking.tracker import Tracker
 from evonas.trainer import Trainer
+from evonas.transfer import Transfer
 
 CONTRACTS: Mapping[str, type[Any]] = {
     "spaces": SearchSpace,
     "trainers": Trainer,
     "mutations": Mutation,
     "presets": Preset,
+    "cohorts": CohortPreset,
+    "transfer": Transfer,
+    "aggregators": Aggregation,
+    "samplers": Sampler,
     "controllers": Controller,
     "executors": Executor,
     "trackers": Tracker,

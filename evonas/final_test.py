@@ -8,6 +8,7 @@ from torch import nn
 
 from evonas import devices, plugins, seeds, store
 from evonas.candidate import fresh_model, trained_model
+from evonas.cohorts import Cohorts
 from evonas.config import Run
 from evonas.errors import ConfigError
 from evonas.history import Evaluation, Individual
@@ -60,6 +61,12 @@ def _from_scratch(folder: Path, run: Run, best: Individual) -> dict[str, float]:
     trainer = plugins.with_settings(run.trainer, settings)
     context = _context(folder, run, seed)
     model: nn.Module = fresh_model(run.space, best.birth.genome, seed).to(context.device)
+    if run.cohort is not None:
+        signatures = trainer.signatures(context.prepared)
+        cohorts = Cohorts.of(run.cohort, run.space, signatures, folder)
+        if reason := cohorts.refusal(best.birth.genome, trainer):
+            raise ConfigError(f"the best candidate cannot be retrained in its cohort: {reason}")
+        context = cohorts.lent(context, best.birth.genome, trainer, model)
     trained = trainer.train(model, context)
     metrics = trainer.test(model, context)
     return {"candidate": best.number, "samples": trained.samples, **metrics}

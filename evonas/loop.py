@@ -63,7 +63,7 @@ def search(run: Run, folder: Path, view: View) -> History:
         EvonasError: if the set-up fails in training, or too many candidates fail in a row.
     """
     with ExitStack() as stack:
-        store, setup = opened(run, folder)
+        store, setup = opened(run, folder, view.told)
         stack.enter_context(closing(store))
         evaluator = Evaluator.of(run, folder)
 
@@ -167,7 +167,10 @@ class _Search:
         return birth  # pyright: ignore[reportPossiblyUnboundVariable]
 
     def _broken(self, birth: Birth) -> str:
-        sizes = static_sizes(self.run.space, birth.genome, self.setup.signatures)
+        try:
+            sizes = static_sizes(self.run.space, birth.genome, self.setup.signatures)
+        except EditError as error:  # a view that the edited network does not have any more
+            return str(error)
         return over_limits(sizes, self.run.limits)
 
     def _final(self, number: int) -> Birth | None:

@@ -54,14 +54,23 @@ def load_class(name: str) -> type[Any]:
     Raises:
         ConfigError: if it cannot be imported, or is no class.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, SyntaxError, AttributeError, ValueError) as error:
-        raise ConfigError(f"cannot import {name!r}: {error}") from error
+    found = load_attribute(name)
     if not isinstance(found, type):
         raise ConfigError(f"{name!r} is {found!r}; name a class")
     return found
+
+
+def load_attribute(name: str) -> Any:
+    """Return what is at `module:attribute`.
+
+    Raises:
+        ConfigError: if it cannot be imported.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, SyntaxError, AttributeError, ValueError) as error:
+        raise ConfigError(f"cannot import {name!r}: {error}") from error
 
 
 def construct(contract: type[T], spec: object, where: str) -> T:
@@ -162,6 +171,8 @@ def _is_table(value: object) -> bool:
 def _value(hint: Any, raw: Any, where: str, default: object = _MISSING) -> Any:
     """Turn a raw TOML value into what a field's type asks for."""
     choices = get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,)
+    if (rows := _rows(hint, raw, where)) is not None:
+        return rows
     for choice in choices:
         if isinstance(choice, type) and hasattr(choice, "group"):
             return construct(choice, raw, where)
@@ -179,3 +190,16 @@ def _value(hint: Any, raw: Any, where: str, default: object = _MISSING) -> Any:
         raise ConfigError(f"{where} is {raw!r}, should be {reason}") from None
     except TypeError:
         raise ConfigError(f"{where} is {raw!r}, which is no plain value") from None
+
+
+def _rows(hint: Any, raw: Any, where: str) -> Mapping[str, Any] | None:
+    """Turn tables by name into dataclasses by name, where a field's type asks for these."""
+    if get_origin(hint) is not Mapping or not isinstance(raw, Mapping):
+        return None
+    row = get_args(hint)[1]
+    if not (isinstance(row, type) and dataclasses.is_dataclass(row)):
+        return None
+    for name, table in raw.items():
+        if not isinstance(table, Mapping):
+            raise ConfigError(f"{where}.{name} is {table!r}, should be a table")
+    return {str(name): from_table(row, table, f"{where}.{name}") for name, table in raw.items()}

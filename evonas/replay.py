@@ -12,6 +12,7 @@ from evonas.errors import EvonasError
 from evonas.executors.executor import Job
 from evonas.executors.guard import outcome_of
 from evonas.history import Evaluation, History
+from evonas.teachers import copy_teachers
 
 
 @final
@@ -63,6 +64,7 @@ def replay(  # noqa: PLR0913, PLR0917 - a run, which of it, and where to
     store.store_prepared(scratch, prepared)
     if (reference := store.load_reference(folder)) is not None:
         store.store_reference(scratch, reference)
+    copy_teachers(folder, scratch)
     evaluate = Evaluator.of(run, scratch)
     made: dict[int, Evaluation] = {}
     line = ancestors(history, number)

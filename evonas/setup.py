@@ -14,7 +14,10 @@ from optuna.distributions import BaseDistribution
 from torch import nn
 
 from evonas import devices, measure, plugins
+from evonas.aims import OF_VIEW
 from evonas.candidate import fresh_model, trained_model
+from evonas.cohort_networks import read_out
+from evonas.cohort_setup import Told, with_cohort
 from evonas.config import Run, question as question_of
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
@@ -22,6 +25,7 @@ from evonas.genome import Genome
 from evonas.genome.settings import holds
 from evonas.history import over_limits
 from evonas.latency import reference_seconds
+from evonas.morph.build import build
 from evonas.morph.settings import Settings
 from evonas.networks import Signatures, named
 from evonas.pruning_setup import pruning_options
@@ -49,8 +53,13 @@ class Setup:
     seed: Genome
 
 
-def opened(run: Run, folder: Path) -> tuple[Store, Setup]:
+def opened(run: Run, folder: Path, told: Told) -> tuple[Store, Setup]:
     """Open the run folder and prepare the search; a folder made in vain is removed again.
+
+    Args:
+        run: The search.
+        folder: Its folder.
+        told: Hears what takes its time.
 
     Raises:
         StoreError: if the folder cannot be used.
@@ -59,7 +68,7 @@ def opened(run: Run, folder: Path) -> tuple[Store, Setup]:
     is_new = not folder.exists()
     store = open_store(run, folder)
     try:
-        return store, prepare(run, folder)
+        return store, prepare(run, folder, told)
     except BaseException:
         store.close()
         if is_new:
@@ -90,8 +99,13 @@ def open_store(run: Run, folder: Path) -> Store:
     return store
 
 
-def prepare(run: Run, folder: Path) -> Setup:
+def prepare(run: Run, folder: Path, told: Told = lambda _: None) -> Setup:
     """Prepare what the candidates share, and check that the seed can be trained.
+
+    Args:
+        run: The search.
+        folder: Its folder.
+        told: Hears what takes its time.
 
     Raises:
         ConfigError: saying what does not fit.
@@ -100,7 +114,7 @@ def prepare(run: Run, folder: Path) -> Setup:
     if prepared is None:
         prepared = run.trainer.prepare(run.seed)
         store_prepared(folder, prepared)
-    if "latency" in {one.name for one in (*run.objectives, *run.limits)}:
+    if "latency" in {one.name.partition(OF_VIEW)[0] for one in (*run.objectives, *run.limits)}:
         _ = load_reference(folder) or store_reference(folder, reference_seconds(devices.best()))
     signatures = run.trainer.signatures(prepared)
     values = {path: plugins.setting(run.trainer, path) for path in run.genes}
@@ -118,7 +132,11 @@ def prepare(run: Run, folder: Path) -> Setup:
     if run.pruning is not None:
         options = pruning_options(run, run.pruning, seed, sizes)
         mutations |= run.pruning.mutations(options)
-    question = Question(run.space, mutations, run.objectives, run.seed, options)
+    learning = None
+    if run.cohort is not None:
+        seed, learning = with_cohort(run, folder, seed, signatures, told)
+        mutations |= run.cohort.mutations(learning)
+    question = Question(run.space, mutations, run.objectives, run.seed, options, learning)
     return Setup(question, signatures, seed)
 
 
@@ -136,9 +154,14 @@ def search_info(run: Run, folder: Path, signatures: Signatures) -> SearchInfo:
 
 
 def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> Mapping[str, float]:
-    """Return a candidate's parameters and MACs without allocating a weight."""
+    """Return parameters and MACs of all that is handed over, without allocating a weight."""
     with torch.device("meta"):
-        return measure.static(space.build(genome), signatures)
+        sizes = dict(measure.static(space.build(genome), signatures))
+        for ending, view in read_out(genome).items():
+            if ending:
+                found = measure.static(build(view), signatures)
+                sizes |= {f"{name}{ending}": size for name, size in found.items()}
+    return sizes
 
 
 def _check_genes(genes: Mapping[str, BaseDistribution], values: Mapping[str, Any]) -> None:

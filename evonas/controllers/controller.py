@@ -7,6 +7,7 @@ from typing import ClassVar, final
 
 from evonas.genome import Birth
 from evonas.history import History, Objective
+from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.mutation import Mutation
 from evonas.morph.prune_options import PruningOptions
 from evonas.seeds import Rng
@@ -20,11 +21,12 @@ class Question:
 
     Attributes:
         space: Where to search.
-        mutations: The ways to vary a genome, by name: the space's, the settings genes', and the
-            pruning genes'.
+        mutations: The ways to vary a genome, by name: the space's, the settings genes', the
+            pruning genes', and the cohort's.
         objectives: What to improve; the first is the one that single-objective controllers use.
         seed: The run's seed, for `evonas.seeds`.
         pruning: What pruning genes may become; None where nothing is pruned.
+        cohort: What cohorts may become; None where candidates learn alone.
     """
 
     space: SearchSpace
@@ -32,6 +34,7 @@ class Question:
     objectives: Sequence[Objective]
     seed: int
     pruning: PruningOptions | None = None
+    cohort: CohortOptions | None = None
 
 
 class Controller(ABC):
@@ -42,7 +45,8 @@ class Controller(ABC):
 
     Attributes:
         source: The publication the algorithm comes from.
-        mutates: Whether it makes births by mutations; pruning genes vary in no other way.
+        mutates: Whether it makes births by mutations; pruning genes and cohorts vary in no other
+            way.
     """
 
     group: ClassVar[str] = "evonas.controllers"

@@ -41,6 +41,7 @@ class LossKind:
         per_class: Samples of every class that a batch must hold.
         max_batch: Largest batch it can take, or 0 for any.
         weight: With which a new edge starts, in units of the gradient of cross-entropy.
+        temperature: With which a new edge starts; 0 if the loss has no such field.
     """
 
     ends: Ends
@@ -50,6 +51,7 @@ class LossKind:
     per_class: int = 1
     max_batch: int = 0
     weight: float = 1.0
+    temperature: float = 0.0
 
 
 @final

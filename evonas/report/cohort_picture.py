@@ -19,8 +19,15 @@ _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 132, 58, 44, 66, 12
 _SIDE = 16
 """How far from the middle of a box lines start and end where they go both ways."""
 _HEAD = 7
+_ASIDE = 28
+"""How far from boxes a line passes by; half the room of a label."""
+_ARC = 44
 _LETTERS = 21
 """That fit in a box."""
+
+
+Pair = tuple[str, str]
+Place = tuple[float, float]
 
 
 @final
@@ -29,18 +36,32 @@ class _Bundle:
     """All losses from one box to another, or the inputs of an aggregator.
 
     Attributes:
-        labels: Names of the losses.
+        labels: Names of the losses, each with whether it is dead.
         told: The losses in words.
         is_dead: Whether none of them teaches anything.
     """
 
-    labels: list[str] = field(default_factory=list)
+    labels: list[tuple[str, bool]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     is_dead: bool = True
 
 
-Pair = tuple[str, str]
-Place = tuple[float, float]
+@final
+@dataclass(frozen=True)
+class _Route:
+    """The way of a line.
+
+    Attributes:
+        path: Of the line, as SVG.
+        middle: Where its label stands.
+        tip: Where its head begins.
+        direction: Of the head: 1 is down, -1 is up.
+    """
+
+    path: str
+    middle: Place
+    tip: Place
+    direction: int
 
 
 def cohort_picture(cohort: Cohort, dead: Collection[str] = ()) -> Markup:
@@ -52,16 +73,16 @@ def cohort_picture(cohort: Cohort, dead: Collection[str] = ()) -> Markup:
     """
     bundles = _bundles(cohort, dead)
     places = _places(cohort, bundles)
-    lines = [
-        _line(places[start], places[end], bundle, (end, start) in bundles)
-        for (start, end), bundle in bundles.items()
-    ]
+    routes = {pair: _route(pair, places, is_double=pair[::-1] in bundles) for pair in bundles}
+    lines = [_line(routes[pair], bundle) for pair, bundle in bundles.items()]
     boxes = [_box(name, cohort, place) for name, place in places.items()]
-    width = max(x for x, _ in places.values()) + _WIDTH / 2 + _MARGIN
-    bottom = max(y for _, y in places.values()) + _HEIGHT / 2 + _MARGIN
-    above, below = _arcs(places, bundles)
-    height = above + bottom + below
-    size = {"width": width, "height": height, "viewBox": f"0 {-above:g} {width:g} {height:g}"}
+    across = [x + side for x, _ in places.values() for side in (-_WIDTH / 2, _WIDTH / 2)]
+    across += [one.middle[0] + side for one in routes.values() for side in (-_ASIDE, _ASIDE)]
+    down = [y + side for _, y in places.values() for side in (-_HEIGHT / 2, _HEIGHT / 2)]
+    down += [one.middle[1] + side for one in routes.values() for side in (-_MARGIN, _MARGIN)]
+    left, top = min(across) - _MARGIN, min(down) - _MARGIN
+    width, height = max(across) + _MARGIN - left, max(down) + _MARGIN - top
+    size = {"width": width, "height": height, "viewBox": f"{left:g} {top:g} {width:g} {height:g}"}
     return tag("svg", *lines, *boxes, class_="cohort", role="img", aria_label="cohort", **size)
 
 
@@ -78,7 +99,7 @@ def _bundles(cohort: Cohort, dead: Collection[str]) -> Mapping[Pair, _Bundle]:
         is_dead = edge.name in dead
         for pair in ((source, to), (to, source)) if edge.both else ((source, to),):
             bundle = found.setdefault(pair, _Bundle())
-            bundle.labels += [edge.loss["name"]] if pair == (source, to) else []
+            bundle.labels.append((edge.loss["name"], is_dead))
             bundle.told.append(edge_phrase(edge) + (" (dead)" if is_dead else ""))
             bundle.is_dead = bundle.is_dead and is_dead
     return found
@@ -95,12 +116,12 @@ def _places(cohort: Cohort, bundles: Mapping[Pair, _Bundle]) -> Mapping[str, Pla
             for name in row
         }
         middle = (widest - 1) / 2
-        row.sort(key=lambda name: (sum(wish[name]) / len(wish[name]) if wish[name] else middle))
+        row.sort(key=lambda name: sum(wish[name]) / len(wish[name]) if wish[name] else middle)
         columns |= {name: (widest - len(row)) / 2 + at for at, name in enumerate(row)}
     return {
         name: (
-            _MARGIN + _WIDTH / 2 + columns[name] * (_WIDTH + _GAP_X),
-            _MARGIN + _HEIGHT / 2 + at * (_HEIGHT + _GAP_Y),
+            columns[name] * (_WIDTH + _GAP_X),
+            at * (_HEIGHT + _GAP_Y),
         )
         for at, row in enumerate(rows)
         for name in row
@@ -122,32 +143,51 @@ def _rows(cohort: Cohort, bundles: Mapping[Pair, _Bundle]) -> Sequence[list[str]
     return [row for _, row in sorted(rows.items())]
 
 
-def _line(start: Place, end: Place, bundle: _Bundle, two_ways: bool) -> Markup:
-    """Draw an arrow between rows, or below a row and back above it, with its losses beside it."""
-    (x1, y1), (x2, y2) = start, end
-    down = 1 if y2 > y1 or (y1 == y2 and x1 < x2) else -1
-    shift = _SIDE * down if two_ways else 0
+def _route(pair: Pair, places: Mapping[str, Place], *, is_double: bool) -> _Route:
+    """Lead a line from row to row, around what stands between, or along the side of one row."""
+    (x1, y1), (x2, y2) = (places[name] for name in pair)
     if y1 == y2:
-        y1, y2 = y1 + down * _HEIGHT / 2, y2 + down * (_HEIGHT / 2 + _HEAD)
-        x1, x2 = x1 + shift, x2 - shift
-        reach1 = reach2 = down * _GAP_Y * 0.6
+        return _along((x1, y1), (x2, y2))
+    down = 1 if y2 > y1 else -1
+    shift = _SIDE * down if is_double else 0
+    x1, x2 = x1 + shift, x2 + shift
+    between = [x for x, y in places.values() if min(y1, y2) < y < max(y1, y2)]
+    y1, y2 = y1 + down * _HEIGHT / 2, y2 - down * (_HEIGHT / 2 + _HEAD)
+    turn, middle = (x1 + x2) / 2, (y1 + y2) / 2
+    if between:
+        sides = min(between) - _WIDTH / 2 - _ASIDE, max(between) + _WIDTH / 2 + _ASIDE
+        turn = min(sides, key=lambda side: abs(side - turn))
+        quarter = (y2 - y1) / 4
+        path = (
+            f"M{x1:g} {y1:g}C{x1:g} {y1 + quarter:g} {turn:g} {y1 + quarter:g} {turn:g} {middle:g}"
+            f"S{x2:g} {y2 - quarter:g} {x2:g} {y2:g}"
+        )
     else:
-        y1, y2 = y1 + down * _HEIGHT / 2, y2 - down * (_HEIGHT / 2 + _HEAD)
-        x1, x2 = x1 + shift, x2 + shift
-        reach1, reach2 = (y2 - y1) / 2, (y1 - y2) / 2
-    bow = _WIDTH * 0.8 if x1 == x2 and abs(y2 - y1) > _HEIGHT + _GAP_Y else 0.0
-    path = (
-        f"M{x1:g} {y1:g}C{x1 + bow:g} {y1 + reach1:g} {x2 + bow:g} {y2 + reach2:g} {x2:g} {y2:g}"
-    )
-    middle = (x1 + x2) / 2 + 0.75 * bow, (y1 + y2) / 2 + 0.375 * (reach1 + reach2)
-    points_down = (y2 < end[1]) if start[1] != end[1] else down < 0
+        path = f"M{x1:g} {y1:g}C{x1:g} {middle:g} {x2:g} {middle:g} {x2:g} {y2:g}"
+    return _Route(path, (turn, middle), (x2, y2), down)
+
+
+def _along(start: Place, end: Place) -> _Route:
+    """Lead a line to the right below the boxes of a row, and one to the left above them."""
+    (x1, y1), (x2, _) = start, end
+    down = 1 if x1 < x2 else -1
+    y2 = y1 + down * (_HEIGHT / 2 + _HEAD)
+    reach = down * _ARC * (abs(x2 - x1) / (_WIDTH + _GAP_X)) ** 0.75
+    y1, far = y1 + down * _HEIGHT / 2, y2 + reach
+    path = f"M{x1:g} {y1:g}C{x1:g} {far:g} {x2:g} {far:g} {x2:g} {y2:g}"
+    return _Route(path, ((x1 + x2) / 2, y2 + 0.72 * reach), (x2, y2), -down)
+
+
+def _line(route: _Route, bundle: _Bundle) -> Markup:
+    """Draw an arrow with its losses."""
+    kinds = ["edge", *(["dead"] if bundle.is_dead else []), *([] if bundle.labels else ["input"])]
     return tag(
         "g",
         tag("title", "\n".join(bundle.told)),
-        tag("path", class_="line", d=path),
-        tag("path", class_="head", d=_head((x2, y2), 1 if points_down else -1)),
-        *_labels(bundle.labels, middle),
-        class_="edge dead" if bundle.is_dead else "edge",
+        tag("path", class_="line", d=route.path),
+        tag("path", class_="head", d=_head(route.tip, route.direction)),
+        *_labels(bundle.labels, route.middle),
+        class_=" ".join(kinds),
     )
 
 
@@ -157,17 +197,18 @@ def _head(place: Place, direction: int) -> str:
     return f"M{x - _HEAD / 2:g} {y:g}L{x + _HEAD / 2:g} {y:g}L{x:g} {tip:g}Z"
 
 
-def _labels(names: Sequence[str], middle: Place) -> list[Markup]:
+def _labels(labels: Sequence[tuple[str, bool]], middle: Place) -> list[Markup]:
     """Write the losses of a bundle, one a line; what occurs several times with its number."""
-    texts = [
-        name if (times := names.count(name)) == 1 else f"{times} x {name}"
-        for name in dict.fromkeys(names)
-    ]
     x, y = middle
-    top = y + 4 - 6.5 * (len(texts) - 1)
-    return [
-        tag("text", text, class_="loss", x=x, y=top + 13 * line) for line, text in enumerate(texts)
-    ]
+    distinct = list(dict.fromkeys(labels))
+    top = y + 4 - 6.5 * (len(distinct) - 1)
+    found: list[Markup] = []
+    for line, (name, is_dead) in enumerate(distinct):
+        times = labels.count((name, is_dead))
+        text = name if times == 1 else f"{times} x {name}"
+        kind = "loss dead" if is_dead else "loss"
+        found.append(tag("text", text, class_=kind, x=x, y=top + 13 * line))
+    return found
 
 
 def _box(name: str, cohort: Cohort, place: Place) -> Markup:
@@ -203,16 +244,3 @@ def _box(name: str, cohort: Cohort, place: Place) -> Markup:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}\u2026"
-
-
-def _arcs(places: Mapping[str, Place], bundles: Mapping[Pair, _Bundle]) -> tuple[float, float]:
-    """Return the room that arcs above the first row and below the last one take."""
-    heights = [y for _, y in places.values()]
-    arcs = [
-        (places[start], places[end])
-        for start, end in bundles
-        if places[start][1] == places[end][1]
-    ]
-    above = any(end < start and start[1] == min(heights) for start, end in arcs)
-    below = any(start < end and start[1] == max(heights) for start, end in arcs)
-    return (_GAP_Y * 0.6 if above else 0.0), (_GAP_Y * 0.6 if below else 0.0)

@@ -51,19 +51,25 @@ def _edges(ends: Sequence[EdgeEnd]) -> Markup:
             _loss(end),
             end.edge.source or ("labels" if end.edge.loss["name"] == "task" else _NONE),
             end.edge.to,
-            curve_phrase(end.edge.weight),
-            *(_number(value) for value in (end.weight, end.loss, end.gradient)),
+            _weight(end),
+            _number(end.loss),
+            _number(end.gradient),
         ]
         for end in ends
     ]
-    head = ["loss", "from", "to", "weight", "weight now", "loss now", "gradient"]
-    return table(head, rows, left={0, 1, 2, 3})
+    return table(["loss", "from", "to", "weight", "loss now", "gradient"], rows, left={0, 1, 2})
 
 
 def _loss(end: EdgeEnd) -> Markup:
     fields = [f"{name} {value}" for name, value in end.edge.loss.items() if name != "name"]
     name = str(end.edge.loss["name"]) + (f" ({', '.join(fields)})" if fields else "")
     return join(name, *([" ", tag("span", "dead", class_="dead-mark")] if end.is_dead else []))
+
+
+def _weight(end: EdgeEnd) -> str:
+    """Return the weight at the end, and how it went there if it was not the same throughout."""
+    course = end.edge.weight
+    return _number(end.weight) + ("" if course.kind == "constant" else f", {curve_phrase(course)}")
 
 
 def _charts(one: Diagnosis) -> list[Markup]:

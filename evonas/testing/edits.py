@@ -43,7 +43,8 @@ class Bench:
         """
         found: list[Edited] = []
         known: set[str] = set()
-        for genome in walks(self.space, self.signatures, _WALKS, _STEPS):
+        for met in walks(self.space, self.signatures, _WALKS, _STEPS):
+            genome = posed(self.mutation, met)
             edit = self.mutation.propose(genome, rng("propose"))
             if edit is not None and edit.id not in known:
                 known.add(edit.id)
@@ -114,9 +115,18 @@ def bench_for(mutation: Mutation) -> Bench:
     for space in spaces:
         signatures = signatures_for(space)
         genomes = walks(space, signatures, _WALKS, _STEPS)
-        if any(mutation.propose(genome, rng("propose")) for genome in genomes):
+        if any(mutation.propose(posed(mutation, one), rng("propose")) for one in genomes):
             return Bench(mutation, space, signatures)
     raise ConfigError(f"no installed space has a genome for which {kind.__name__} has an edit")
+
+
+def posed(mutation: Mutation, genome: Genome) -> Genome:
+    """Return a genome as a mutation wants it: what its `example_genome` makes of it, if it has one.
+
+    So an operator on a chromosome that no space makes can be checked, too.
+    """
+    pose = getattr(mutation, "example_genome", None)
+    return genome if pose is None else pose(genome)
 
 
 def walks(

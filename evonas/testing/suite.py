@@ -7,21 +7,29 @@ from typing import Any
 from evonas.contracts import CONTRACTS
 from evonas.errors import ConfigError, unknown
 from evonas.plugins import load, load_class
+from evonas.testing.aggregations import aggregation_checks
 from evonas.testing.check import Check
 from evonas.testing.classes import example
+from evonas.testing.cohort_presets import cohort_preset_checks
 from evonas.testing.controllers import controller_checks
 from evonas.testing.executors import executor_checks
 from evonas.testing.mutations import mutation_checks
 from evonas.testing.presets import preset_checks
+from evonas.testing.samplers import sampler_checks
 from evonas.testing.spaces import space_checks
 from evonas.testing.trackers import tracker_checks
 from evonas.testing.trainers import trainer_checks
+from evonas.testing.transfers import transfer_checks
 
 _SUITES: Mapping[str, Callable[[Any], list[Check]]] = {
     "spaces": space_checks,
     "trainers": trainer_checks,
     "mutations": mutation_checks,
     "presets": preset_checks,
+    "cohorts": cohort_preset_checks,
+    "transfer": transfer_checks,
+    "aggregators": aggregation_checks,
+    "samplers": sampler_checks,
     "controllers": controller_checks,
     "executors": executor_checks,
     "trackers": tracker_checks,

@@ -15,9 +15,8 @@ from evonas.pruning_plan import PlannedGroup, PruningPlan
 from evonas.state import State
 from evonas.trainer import Context
 from evonas_trainers.curriculum.easy_to_hard import EasyToHard
-from evonas_trainers.distillation.soft_targets import SoftTargets
 from evonas_trainers.pruning.soft import Soft
-from evonas_trainers.slots import Curriculum, Distillation, Pruning, cut
+from evonas_trainers.slots import Curriculum, Pruning, cut
 from evonas_trainers.supervised import Supervised
 
 
@@ -55,7 +54,6 @@ def test_batches_differ_by_one_sample_at_most() -> None:
     ("contract", "name", "expected"),
     [
         (Pruning, "soft", Soft),
-        (Distillation, "soft-targets", SoftTargets),
         (Curriculum, "easy-to-hard", EasyToHard),
     ],
 )
@@ -91,7 +89,7 @@ def test_a_pruner_may_run_two_paths_and_train_a_companion(pictures: str, tmp_pat
     assert trained.state.tensors.keys() == network().state_dict().keys()
 
 
-def test_all_three_slots_work_together(pictures: str) -> None:
+def test_a_pruning_and_a_curriculum_work_together(pictures: str) -> None:
     places = {name: np.arange(10)[:, None] for name in ("0.weight", "0.bias", "1.weight", "1.bias")}
     columns = {"4.weight": np.arange(360).reshape(10, 36)}
     group = PlannedGroup(
@@ -108,7 +106,6 @@ def test_all_three_slots_work_together(pictures: str) -> None:
         data=pictures,
         epochs=6,
         batch_size=16,
-        distillation=SoftTargets(teacher_epochs=5),
         curriculum=EasyToHard(scoring_epochs=3),
     )
     trained = trainer.train(network(), replace(context(trainer.prepare(0)), pruning=plan))

@@ -54,15 +54,24 @@ class Augment:
     ) -> Batch:
         """Make a batch of the rows `index`; `generator` belongs to the data's device."""
         index = index.to(data["train_x"].device)
+        inputs = self._inputs(data, index, generator)
+        share = float(rng.beta(self.mixup, self.mixup)) if self.mixup else 1.0
+        batch = Batch(inputs, data["train_y"][index], index, share)
+        return Batch(batch.mixed(inputs), batch.targets, index, share)
+
+    def again(self, data: Mapping[str, Tensor], batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return other inputs of a batch's rows, mixed as they are mixed there."""
+        return batch.mixed(self._inputs(data, batch.index, generator))
+
+    def _inputs(
+        self, data: Mapping[str, Tensor], index: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        """Return the rows `index`, changed and normalised, but not mixed."""
         inputs = data["train_x"][index]
         if self.pad or self.flip:
             inputs = crop_and_flip(inputs, self.pad, self.flip, generator)
         inputs = normalise(inputs, data)
-        if self.cutout:
-            inputs = cutout(inputs, self.cutout, generator)
-        share = float(rng.beta(self.mixup, self.mixup)) if self.mixup else 1.0
-        batch = Batch(inputs, data["train_y"][index], index, share)
-        return Batch(batch.mixed(inputs), batch.targets, index, share)
+        return cutout(inputs, self.cutout, generator) if self.cutout else inputs
 
 
 def normalise(inputs: Tensor, data: Mapping[str, Tensor]) -> Tensor:

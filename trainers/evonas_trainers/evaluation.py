@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evonas.measure import evaluating
+from evonas.morph.calibrate import reestimate
 from evonas_trainers.augment import normalise
+from evonas_trainers.slots import cut
 
 _BATCH = 128
 
@@ -35,3 +37,12 @@ def judge(
         raise FloatingPointError(f"the loss on the {part} data is {loss}")
     accuracy = (outputs.argmax(1) == targets).sum().item() / len(targets)
     return {"error": 1 - accuracy, "loss": loss, "accuracy": accuracy}
+
+
+def recalibrate(
+    model: nn.Module, data: Mapping[str, Tensor], samples: int, batch_size: int
+) -> None:
+    """Measure batch-norm statistics anew, on so many of the training inputs as they are."""
+    inputs = data["train_x"][:samples]
+    batches = cut(torch.arange(len(inputs)), batch_size)
+    reestimate(model, (normalise(inputs[rows], data) for rows in batches))

@@ -20,7 +20,7 @@ from evonas.state import State
 ScheduleName = Literal["constant", "anneal", "cosine", "sgdr"]
 
 
-def schedule(name: ScheduleName, epoch: float, epochs: int, cycle: float, growth: float) -> float:
+def schedule(name: ScheduleName, epoch: float, epochs: float, cycle: float, growth: float) -> float:
     """Return the share of the full learning rate after `epoch` of `epochs`, fractions included.
 
     Args:
@@ -72,11 +72,18 @@ class OptimizerSettings:
             )
 
     def build(self, modules: Iterable[nn.Module], device: torch.device) -> torch.optim.Optimizer:
-        """Make the optimizer for the parameters of all `modules`, with one fused step if it can."""
+        """Make the optimizer for the parameters of all `modules`, with one fused step if it can.
+
+        What several of them share is there once.
+        """
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
+        known: set[nn.Parameter] = set()
         for module in modules:
             for name, parameter in module.named_parameters():
+                if parameter in known:
+                    continue
+                known.add(parameter)
                 is_weight = parameter.ndim > 1 and not name.endswith("scale")
                 (decayed if is_weight else plain).append(parameter)
         groups = [
@@ -94,20 +101,27 @@ class OptimizerSettings:
 
 
 def inherit(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Start the optimizer from inherited slots, if they are of its kind.
-
-    A parameter without momentum gets zeros, because torch's fused SGD wants all or none.
-    """
+    """Start the optimizer from inherited slots, if they are of its kind."""
     is_sgd = isinstance(optimizer, torch.optim.SGD)
     slots = ("momentum_buffer",) if is_sgd else ("exp_avg", "exp_avg_sq", "step")
     if not all(slot in state.slots for slot in slots) or optimizer.defaults.get("momentum") == 0:
         return
     State({}, {slot: state.slots[slot] for slot in slots}).restore_optimizer(model, optimizer)
-    if is_sgd:
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                zeros = torch.zeros_like(parameter)
-                optimizer.state[parameter].setdefault("momentum_buffer", zeros)
+    start_momentum(optimizer)
+
+
+def start_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Give every parameter without momentum zeros, which is how SGD starts.
+
+    Torch's fused step wants all to have some or none, and it does not wait for what trains later.
+    """
+    if not isinstance(optimizer, torch.optim.SGD) or optimizer.defaults["momentum"] == 0:
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            slots = optimizer.state[parameter]
+            if "momentum_buffer" not in slots:
+                slots["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def _wave(progress: float) -> float:

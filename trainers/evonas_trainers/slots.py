@@ -1,17 +1,17 @@
-"""What may be put into the supervised loop: a pruning, a distillation, a curriculum.
+"""What may be put into the supervised loop: a pruning, a cohort's samplers, a curriculum.
 
-A slot is configuration: a final frozen dataclass whose fields may be genes. Once a search its
-`prepare` may add tensors to the data; for every candidate its `start` returns what acts in that
-training and may keep state. What is pruned, and by which rule, is said by the candidate's genes and
-not by the trainer's fields. The loop calls them in this order:
+A slot is configuration: a final frozen dataclass whose fields may be genes. Once a search a
+curriculum's `prepare` may add tensors to the data; for every candidate `start` returns what acts in
+that training and may keep state. What is pruned, by which rule, and with whom a candidate learns is
+said by its genes and not by the trainer's fields. The loop calls them in this order:
 
-    distiller = distillation.start(...); pruner = pruning.start(...); course = curriculum.start(...)
-    the optimizer is made for the model and for both `companion` modules
-    for every epoch: course.batches(epoch)
-        for every batch: pruner.loss(...) with distiller.loss(...) as its criterion; backward;
+    the cohort's training begins; pruner = pruning.start(...); course = curriculum.start(...)
+    the optimizer is made for the model and for the `companion` modules
+    for every epoch: course.batches(epoch), or those of the cohort's samplers
+        for every batch: pruner.loss(...) with the cohort's loss as its criterion; backward;
             pruner.before_step(...); the optimizer's step; pruner.after_step(...)
         the model is judged and reported as it is
-    distiller.finish(); pruner.finish(...); its state is kept
+    the cohort is released; pruner.finish(...); its state is kept
         (with a pruner, the rebuilt model is judged, and its state kept)
 
 Where a slot is empty, the loop does without.
@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from evonas.pruning_plan import PruningPlan
-from evonas.sampling import Sampler as Sampler
 
 Criterion = Callable[[Tensor], Tensor]
 """Maps outputs (batch, classes) for the batch at hand to the loss."""
@@ -64,59 +63,6 @@ class Batch:
         return rows if self.share == 1 else rows.lerp(rows.flip(0), 1 - self.share)
 
 
-class Distiller(ABC):
-    """A distillation at work in one training.
-
-    Attributes:
-        companion: Networks, heads and gates that are trained beside the candidate by the same
-            optimizer and are no part of it; an empty `nn.ModuleList` for none.
-    """
-
-    companion: nn.Module
-
-    @abstractmethod
-    def loss(self, outputs: Tensor, batch: Batch, task: Tensor, progress: float) -> Tensor:
-        """Return the loss of the candidate's (and the companion's) outputs.
-
-        Args:
-            outputs: Of the candidate, (batch, classes), float32.
-            batch: What the outputs were made from.
-            task: The loss against the labels, to be weighed into the result.
-            progress: The part of the training that is done, from 0 to 1.
-        """
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Take hooks off the model; called once, when the last step is done or training stopped."""
-
-
-class Distillation(ABC):
-    """A way to learn from other networks. Implementations are final, frozen dataclasses.
-
-    Attributes:
-        paper: Title, authors, year, link.
-    """
-
-    group: ClassVar[str] = "evonas.distillation"
-    paper: ClassVar[str]
-
-    @abstractmethod
-    def prepare(self, data: Mapping[str, Tensor], teach: Teach) -> Mapping[str, Tensor]:
-        """Return what all candidates share, such as a teacher's outputs; called once a search.
-
-        Names must not be names of the data.
-
-        Raises:
-            ConfigError: if what the fields name cannot be used.
-        """
-
-    @abstractmethod
-    def start(
-        self, model: nn.Module, prepared: Mapping[str, Tensor], generator: torch.Generator
-    ) -> Distiller:
-        """Begin a training of `model` with the data and what `prepare` made, on its device."""
-
-
 class Pruner(ABC):
     """A pruning at work in one training.
 
@@ -144,8 +90,9 @@ class Pruner(ABC):
 
     @abstractmethod
     def finish(self, optimizer: Optimizer) -> None:
-        """Prune for good, to exactly what the plan keeps; called once, as of the distiller.
+        """Prune for good, to exactly what the plan keeps.
 
+        Called once, when the last step is done or the training is stopped.
         Everything that belongs to a pruned channel is zero then: the rows that make it, its batch
         norm's scale and shift, the columns that read it. So the rebuilt network computes the same.
         """

@@ -1,4 +1,4 @@
-"""Training and judging classifiers on labelled data: one loop, with three slots.
+"""Training and judging classifiers on labelled data: one loop, alone or in a cohort.
 
 The loop is the usual one: shuffled batches, augmentation, cross-entropy, SGD or AdamW. What is less
 usual: the data live on the device and are augmented there in whole batches; pictures and weights
@@ -15,24 +15,22 @@ from typing import ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer
 
 from evonas import devices, seeds
 from evonas.errors import ConfigError
-from evonas.morph.calibrate import reestimate
 from evonas.networks import Signature, Signatures
 from evonas.state import State
 from evonas.trainer import Context, Stopped, Trained, Trainer
 from evonas_trainers import data as labelled, sources
-from evonas_trainers.augment import Augment, normalise
+from evonas_trainers.augment import Augment
 from evonas_trainers.curriculum.shuffled import Shuffled
-from evonas_trainers.evaluation import judge, logits
+from evonas_trainers.distillation.training import CohortTraining, Lent
+from evonas_trainers.evaluation import judge, logits, recalibrate
 from evonas_trainers.optimizer import OptimizerSettings, ScheduleName, inherit, schedule
 from evonas_trainers.pruned import rebuilt, started
 from evonas_trainers.reference_network import reference_network
-from evonas_trainers.slots import Batch, Course, Curriculum, Distillation, Distiller, Pruner, cut
+from evonas_trainers.run import Run
+from evonas_trainers.slots import Curriculum
 
 
 @final
@@ -63,7 +61,6 @@ class Supervised(Trainer):
         label_smoothing: Probability that is spread over all classes.
         max_norm: Gradients are scaled down to this norm; 0 for never.
         calibration_samples: So many training inputs, as they are, give the batch-norm statistics.
-        distillation: Learns from other networks.
         curriculum: Chooses which samples come when; None for all, shuffled.
     """
 
@@ -71,6 +68,7 @@ class Supervised(Trainer):
     accepts: ClassVar[type] = nn.Module
     metrics: ClassVar[Mapping[str, str]] = {"error": "min", "loss": "min", "accuracy": "max"}
     prunes: ClassVar[bool] = True
+    distils: ClassVar[bool] = True
     fixed: ClassVar[frozenset[str]] = frozenset(
         {"data", "root", "packed", "size", "valid_ratio", "test_ratio", "train_samples"}
     )
@@ -93,7 +91,6 @@ class Supervised(Trainer):
     label_smoothing: float = 0.0
     max_norm: float = 0.0
     calibration_samples: int = 512
-    distillation: Distillation | None = None
     curriculum: Curriculum | None = None
 
     def __post_init__(self) -> None:
@@ -126,11 +123,10 @@ class Supervised(Trainer):
             return self._teach(prepared, epochs, seeds.integer(seed, "teach"))
 
         found = dict(prepared)
-        for slot in (self.distillation, self.curriculum):
-            if slot is not None:
-                made = slot.prepare(prepared, teach)
-                assert not made.keys() & found.keys(), "a slot's tensors have names of their own"
-                found |= made
+        if self.curriculum is not None:
+            made = self.curriculum.prepare(prepared, teach)
+            assert not made.keys() & found.keys(), "a slot's tensors have names of their own"
+            found |= made
         return found
 
     def _teach(self, prepared: Mapping[str, Tensor], epochs: int, seed: int) -> Tensor:
@@ -138,12 +134,10 @@ class Supervised(Trainer):
         device = devices.best()
         with devices.seeded(seed, device):
             model = reference_network(self.signatures(prepared)["net"]).to(device)
-        trainer = replace(
-            self, epochs=epochs, schedule="cosine", distillation=None, curriculum=None
-        )
+        trainer = replace(self, epochs=epochs, schedule="cosine", curriculum=None)
         context = Context(device, torch.float32, seed, prepared, None, lambda *_, **__: None)
         trainer.train(model, context)
-        there = _on(device, prepared)
+        there = labelled.on(device, prepared)
         return logits(model, there["train_x"], there).cpu()
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
@@ -162,137 +156,141 @@ class Supervised(Trainer):
                 for epoch in range(self.epochs):
                     loss, seen = self._epoch(run, epoch)
                     samples += seen
-                    metrics = self._judge(run, model)
-                    context.report(epoch + 1, **metrics, train_loss=loss)
+                    metrics = {**self._judge(run, model), **self._judge_views(run)}
+                    found = {} if run.cohort is None else run.cohort.diagnosis()
+                    context.report(epoch + 1, **metrics, train_loss=loss, **found)
             except Stopped:
                 stopped = True
-            if run.distiller is not None:
-                run.distiller.finish()
-            if run.pruner is not None:
-                run.pruner.finish(run.optimizer)
-            state = State.of(model, run.optimizer)
-            if context.pruning is not None:
-                judge = partial(self._judge, run)
-                metrics, state = rebuilt(state, context.pruning, context.device, judge, metrics)
-        return Trained(metrics, samples, state, stopped)
+            return self._finished(run, metrics, samples, is_stopped=stopped)
+
+    def _finished(
+        self, run: Run, metrics: Mapping[str, float], samples: int, *, is_stopped: bool
+    ) -> Trained:
+        """End the training: rebuild what is pruned, and keep the state of all that trained."""
+        if run.cohort is not None:
+            run.cohort.finish()
+        if run.pruner is not None:
+            run.pruner.finish(run.optimizer)
+        state, plan = State.of(run.model, run.optimizer), run.context.pruning
+        if plan is not None:
+            judge = partial(self._judge, run)
+            metrics, state = rebuilt(state, plan, run.context.device, judge, metrics)
+        if run.cohort is None:
+            return Trained(metrics, samples, state, is_stopped)
+        state = state.joined(run.cohort.parts(run.optimizer))
+        return Trained(metrics, samples, state, is_stopped, run.cohort.macs)
 
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         """Judge the model as it is on the test data."""
         model.to(memory_format=torch.channels_last)
-        return judge(model, _on(context.device, context.prepared), "test")
+        return judge(model, labelled.on(context.device, context.prepared), "test")
 
-    def _begin(self, model: nn.Module, context: Context) -> "_Run":
+    def _begin(self, model: nn.Module, context: Context) -> Run:
         """Make what one training needs, in the order that `evonas_trainers.slots` promises."""
-        data = _on(context.device, context.prepared)
+        data = labelled.on(context.device, context.prepared)
         shuffle = torch.Generator().manual_seed(seeds.integer(context.seed, "shuffle"))
         draws = torch.Generator(context.device)
         draws.manual_seed(seeds.integer(context.seed, "augment"))
-        distiller = self.distillation and self.distillation.start(model, data, draws)
-        pruner = started(model, context, draws)
+        cohort = self._cohort(model, context, data, shuffle, draws)
+        network = model if cohort is None else cohort.network
+        pruner = started(network, context, draws)
         course = (
             Shuffled(len(data["train_y"]), self.batch_size, shuffle)
             if self.curriculum is None
             else self.curriculum.start(data, self.epochs, self.batch_size, shuffle)
         )
-        companions = [slot.companion for slot in (distiller, pruner) if slot is not None]
+        companions = [part.companion for part in (cohort, pruner) if part is not None]
         optimizer = self.optimizer.build([model, *companions], context.device)
-        if context.inherited is not None and self.inherit_optimizer == "map":
-            inherit(context.inherited, model, optimizer)
-        return _Run(
+        inherited = context.inherited if self.inherit_optimizer == "map" else None
+        if inherited is not None:
+            inherit(inherited, model, optimizer)
+        if cohort is not None:
+            cohort.start_slots(optimizer, inherited)
+        return Run(
             model=model,
+            network=network,
             context=context,
             data=data,
             optimizer=optimizer,
-            distiller=distiller,
+            cohort=cohort,
             pruner=pruner,
             course=course,
             draws=draws,
             shares=seeds.stream(context.seed, "mixup"),
         )
 
-    def _epoch(self, run: "_Run", epoch: int) -> tuple[float, int]:
+    def _cohort(
+        self,
+        model: nn.Module,
+        context: Context,
+        data: Mapping[str, Tensor],
+        shuffle: torch.Generator,
+        draws: torch.Generator,
+    ) -> CohortTraining | None:
+        """Begin to train in the cohort, if there is one."""
+        if context.cohort is None:
+            return None
+        if self.curriculum is not None:
+            raise ConfigError(
+                "both the curriculum and the cohort choose the samples; take away one of them"
+            )
+        lent = Lent(
+            data=data,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            mixes=self.augment.mixup > 0,
+            seed=seeds.integer(context.seed, "cohort"),
+            generator=shuffle,
+            again=lambda batch: self.augment.again(data, batch, draws),
+        )
+        return CohortTraining(context.cohort, model, lent)
+
+    def _epoch(self, run: Run, epoch: int) -> tuple[float, int]:
         """Train for one epoch; return the mean loss and the number of samples."""
-        batches = run.course.batches(epoch, run.model)
-        total = torch.zeros((), device=run.context.device)
         run.model.train()
+        batches, seen = run.batches(epoch), 0
+        total = torch.zeros((), device=run.context.device)
         for step, rows in enumerate(batches):
             now = epoch + step / len(batches)
             progress = now / self.epochs
-            self._set_rate(run.optimizer, now)
+            self._set_rate(run, now)
             batch = self.augment.batch(run.data, rows, run.draws, run.shares)
             with run.context.autocast():
-                loss = self._loss(run, batch, progress)
+                loss = run.loss(batch, self.label_smoothing, progress)
             run.optimizer.zero_grad()
             loss.backward()
             if self.max_norm:
-                clip_grad_norm_(run.parameters, self.max_norm)
-            if run.pruner is not None:
-                run.pruner.before_step(run.optimizer, progress)
+                run.clip(self.max_norm)
+            pruner = run.pruner if run.trains_candidate else None
+            if pruner is not None:
+                pruner.before_step(run.optimizer, progress)
             run.optimizer.step()
-            if run.pruner is not None:
-                run.pruner.after_step(run.optimizer, progress)
+            if pruner is not None:
+                pruner.after_step(run.optimizer, progress)
             total += loss.detach()
+            seen += len(rows)
         mean = total.item() / len(batches)
         if not math.isfinite(mean):
             raise FloatingPointError(f"the training loss is {mean} in epoch {epoch + 1}")
-        return mean, sum(len(rows) for rows in batches)
+        return mean, seen
 
-    def _set_rate(self, optimizer: Optimizer, epoch: float) -> None:
-        factor = schedule(self.schedule, epoch, self.epochs, self.cycle, self.cycle_growth)
-        for group in optimizer.param_groups:
+    def _set_rate(self, run: Run, epoch: float) -> None:
+        start, end = run.span(epoch / self.epochs)
+        since, length = epoch - start * self.epochs, (end - start) * self.epochs
+        factor = schedule(self.schedule, since, length, self.cycle, self.cycle_growth)
+        for group in run.optimizer.param_groups:
             group["lr"] = self.optimizer.lr * factor
 
-    def _loss(self, run: "_Run", batch: Batch, progress: float) -> Tensor:
-        """Run the model on a batch; the slots, where there are any, have their say."""
-
-        def criterion(outputs: Tensor) -> Tensor:
-            outputs = outputs.float()
-            task = _task_loss(outputs, batch, self.label_smoothing)
-            if run.distiller is None:
-                return task
-            return run.distiller.loss(outputs, batch, task, progress)
-
-        if run.pruner is None:
-            return criterion(run.model(batch.inputs))
-        return run.pruner.loss(batch.inputs, criterion, progress)
-
-    def _judge(self, run: "_Run", model: nn.Module) -> Mapping[str, float]:
+    def _judge(self, run: Run, model: nn.Module) -> Mapping[str, float]:
         """Measure batch-norm statistics anew; judge on the validation data."""
-        inputs = run.data["train_x"][: self.calibration_samples]
-        batches = cut(torch.arange(len(inputs)), self.batch_size)
-        reestimate(model, (normalise(inputs[rows], run.data) for rows in batches))
+        recalibrate(model, run.data, self.calibration_samples, self.batch_size)
         return judge(model, run.data, "valid")
 
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """One training under way: what `_begin` made."""
-
-    model: nn.Module
-    context: Context
-    data: Mapping[str, Tensor]
-    optimizer: Optimizer
-    distiller: Distiller | None
-    pruner: Pruner | None
-    course: Course
-    draws: torch.Generator
-    shares: seeds.Rng
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """All that the optimizer moves."""
-        return [tensor for group in self.optimizer.param_groups for tensor in group["params"]]
-
-
-def _task_loss(outputs: Tensor, batch: Batch, smoothing: float) -> Tensor:
-    """Return the cross-entropy against the labels, which mixup mixes as it mixes the inputs."""
-    own = F.cross_entropy(outputs, batch.targets, label_smoothing=smoothing)
-    if batch.share == 1:
-        return own
-    others = F.cross_entropy(outputs, batch.targets.flip(0), label_smoothing=smoothing)
-    return batch.share * own + (1 - batch.share) * others
-
-
-def _on(device: torch.device, prepared: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.to(device) for name, tensor in prepared.items()}
+    def _judge_views(self, run: Run) -> Mapping[str, float]:
+        """Judge the views that are handed over with the model."""
+        views = {} if run.cohort is None else run.cohort.views
+        return {
+            f"{metric}@{name}": value
+            for name, view in views.items()
+            for metric, value in self._judge(run, view).items()
+        }

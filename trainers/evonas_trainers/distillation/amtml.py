@@ -8,11 +8,11 @@ from evonas.cohort_preset import Available, CohortPreset
 from evonas.genome.cohort import CANDIDATE, Aggregator, Cohort, Edge, Learns, Stage
 from evonas.genome.schedule import Curve
 from evonas_trainers.distillation.edges import (
-    active,
     candidate,
     divergence,
     end,
-    require,
+    live,
+    maps,
     same_size,
     task,
     teachers,
@@ -29,22 +29,21 @@ class Amtml(CohortPreset):
     After the authors' notebooks, none of which holds the whole loss: the student learns from the
     mixture of the teachers' probabilities and from the angles between its outputs; the j-th teacher
     gives a hint to the j-th of the student's maps. First student and gate are trained, then the
-    student alone, by a learning rate that starts anew.
+    student alone, by a learning rate that starts anew. All teachers of the run teach.
 
-    Differs from them: the mixture is detached and the gate learns from the labels' likelihood under
-    it, as the divergence alone pulls the mixture towards what the student thinks: in our pilot it
-    chose the right one of three experts for 47 % of the samples, and for 99.9 % this way (`gate =
-    "edges"` is the published form). Hints are of maps of one size, where the notebooks compare with
-    the teachers' pooled ones. `alpha` is of the divergence in the canonical convention; the
-    notebooks' mean over classes makes theirs 0.014 of it on CIFAR-100. The weight of the angles
-    could not be read anywhere.
+    Differs from the notebooks: the mixture is detached and the gate learns from the labels'
+    likelihood under it. The divergence alone pulls the mixture towards what the student thinks: in
+    our pilot it chose the right one of three experts for 47 % of the samples, and for 99.9 % this
+    way (`gate = "edges"` is the published form). Hints are between maps of one size, where theirs
+    are of the teachers' pooled ones. `alpha` is in the canonical convention; their mean over
+    classes makes it 0.014 on CIFAR-100. The weight of the angles could not be read anywhere.
 
     Attributes:
         gate: What trains the gate.
         temperature: By which logits are divided.
         alpha: Weight of the divergence from the mixture; the labels have the rest of 1.
         angle: Weight of the angles.
-        hint: Weight of each hint.
+        hint: Weight of each hint; at 0 teachers need no maps.
         warm_share: Part of the training in which the gate is trained.
     """
 
@@ -52,7 +51,7 @@ class Amtml(CohortPreset):
         "Adaptive Multi-Teacher Multi-level Knowledge Distillation, Liu, Zhang and Wang, 2021, "
         "https://arxiv.org/abs/2103.04062"
     )
-    teachers: ClassVar[int] = 3
+    teachers: ClassVar[int] = 2
 
     gate: Literal["labels", "edges"] = "labels"
     temperature: float = 5.0
@@ -63,19 +62,20 @@ class Amtml(CohortPreset):
 
     def cohort(self, available: Available) -> Cohort:
         """Return a stage that trains the gate too, and one that does not."""
-        nodes = teachers(self, available)
+        last = maps(available.taps, "seed network")[-1]
+        nodes = teachers(self, available, every=True)
         learns: Learns = self.gate
         gate = Aggregator(
             rule={"name": "latent", "temperature": self.temperature},
             inputs=tuple(end(name) for name in nodes),
-            queries=(end(CANDIDATE, require(available.taps, "last")),),
+            queries=(end(CANDIDATE, last),),
             learns=learns,
         )
         return Cohort(
             preset="amtml",
             nodes={**candidate(), **nodes},
             aggregators={_GATE: gate},
-            edges=active((*self._targets(), *self._hints(available))),
+            edges=live((*self._targets(), *self._hints(available))),
             stages=(
                 Stage(name="warm", share=self.warm_share, train=(CANDIDATE, _GATE)),
                 Stage(name="main", share=1 - self.warm_share, restart=True),
@@ -89,6 +89,8 @@ class Amtml(CohortPreset):
         yield Edge(loss={"name": "angle"}, to=to, source=_GATE, weight=Curve(end=self.angle))
 
     def _hints(self, available: Available) -> Iterable[Edge]:
+        if not self.hint:
+            return
         for place, teacher in enumerate(available.teachers):
             pairs = same_size(available, teacher)
             ours, theirs = pairs[place % len(pairs)]

@@ -9,10 +9,10 @@ from evonas.errors import ConfigError
 from evonas.genome.cohort import CANDIDATE, Cohort, Edge, Node, Stage
 from evonas.genome.schedule import Curve
 from evonas_trainers.distillation.edges import (
-    active,
     candidate,
     divergence,
     end,
+    live,
     maps,
     task,
 )
@@ -51,7 +51,7 @@ class Ddnn(CohortPreset):
         return Cohort(
             preset="ddnn",
             nodes={**candidate(), **views},
-            edges=active(
+            edges=live(
                 (
                     task(end(CANDIDATE)),
                     *(edge for name in views for edge in self._lessons(name, last)),

@@ -1,7 +1,8 @@
 """The edges that presets have in common, and the places in networks that they join."""
 
+import re
 from collections.abc import Iterable, Mapping
-from itertools import count, permutations, takewhile
+from itertools import permutations
 
 from evonas.cohort_preset import Available, CohortPreset
 from evonas.errors import ConfigError
@@ -10,6 +11,7 @@ from evonas.genome.cohort_kinds import LOGITS, Tap
 from evonas.genome.schedule import Curve
 
 _MAP = 3
+_STAGE = re.compile(r"s\d+", re.ASCII)
 
 
 def end(node: str, tap: str = LOGITS) -> str:
@@ -46,7 +48,7 @@ def mutual(nodes: Iterable[str]) -> Iterable[tuple[str, str]]:
     return permutations(nodes, 2)
 
 
-def active(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+def live(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     """Return the edges whose weight is not 0 throughout; the others would only cost time."""
     return tuple(edge for edge in edges if edge.weight.end or edge.weight.start)
 
@@ -68,46 +70,39 @@ def peers(number: int, *, at_least: int = 1, own_view: bool = False) -> Mapping[
     return {f"peer{place}": node for place in range(1, number + 1)}
 
 
-def teachers(preset: CohortPreset, available: Available) -> Mapping[str, Node]:
-    """Return the run's teachers, as many as the preset needs.
+def teachers(
+    preset: CohortPreset, available: Available, *, every: bool = False
+) -> Mapping[str, Node]:
+    """Return the first of the run's teachers, as many as the preset needs, or every one.
+
+    More may be named, for the operators to take up.
 
     Raises:
-        ConfigError: if there are more, or fewer.
+        ConfigError: if there are too few.
     """
     given, wanted = list(available.teachers), preset.teachers
-    if len(given) != wanted:
+    if len(given) < wanted:
         raise ConfigError(
             f"{type(preset).__name__.lower()} learns from {wanted} teacher(s), given {given!r}; "
             f"name {wanted} under [cohort.teachers]"
         )
-    return {name: Node(kind="teacher", role="teacher") for name in given}
+    node = Node(kind="teacher", role="teacher")
+    return dict.fromkeys(given if every else given[:wanted], node)
 
 
-def stages(taps: Mapping[str, Tap], whose: str, at_least: int = 1) -> list[str]:
-    """Return the taps with which a network's stages end, the first first.
+def maps(taps: Mapping[str, Tap], whose: str, at_least: int = 1) -> list[str]:
+    """Return the taps of the stages that end in a map, the first first.
 
     Raises:
         ConfigError: if these are too few.
     """
-    names = list(takewhile(taps.__contains__, (f"s{number}" for number in count(1))))
-    if len(names) < at_least:
+    numbers = sorted(int(name[1:]) for name in taps if _STAGE.fullmatch(name))
+    found = [f"s{number}" for number in numbers if len(taps[f"s{number}"].shape) == _MAP]
+    if len(found) < at_least:
         raise ConfigError(
-            f"the {whose} has {len(names)} stage(s), needs {at_least}; its taps are {sorted(taps)}"
-        )
-    return names
-
-
-def maps(taps: Mapping[str, Tap], whose: str) -> list[str]:
-    """Return the taps of those stages that end in a map.
-
-    Raises:
-        ConfigError: if none does.
-    """
-    found = [name for name in stages(taps, whose) if len(taps[name].shape) == _MAP]
-    if not found:
-        raise ConfigError(
-            f"no stage of the {whose} ends in a map (channels, height, width); its taps are "
-            f"{sorted(taps)}: take a network with convolutions, or a preset that reads logits alone"
+            f"the {whose} has {len(found)} stage(s) that end in a map (channels, height, width), "
+            f"needs {at_least}; its taps are {sorted(taps)}: take a network with convolutions, or "
+            "a preset that reads logits alone"
         )
     return found
 

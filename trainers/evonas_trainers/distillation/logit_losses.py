@@ -31,7 +31,7 @@ class SoftLabels(Transfer):
         "Distilling the Knowledge in a Neural Network, Hinton, Vinyals and Dean, 2015, "
         "https://arxiv.org/abs/1503.02531"
     )
-    kind: ClassVar[LossKind] = LossKind(ends="logits")
+    kind: ClassVar[LossKind] = LossKind(ends="logits", temperature=4.0)
 
     temperature: float = 4.0
 

@@ -3,7 +3,7 @@
 `hint` is "FitNets: Hints for Thin Deep Nets", Romero et al., 2015, https://arxiv.org/abs/1412.6550:
 the map itself, after a learned adapter. `attention` is "Paying More Attention to Attention",
 Zagoruyko and Komodakis, 2017, https://arxiv.org/abs/1612.03928: where the energy is. `z-attention`
-is of "Embedded Knowledge Distillation in Depth-Level Dynamic Neural Network", Lyu et al., 2021,
+is of "Embedded Knowledge Distillation in Depth-Level Dynamic Neural Network", Zhao et al., 2021,
 https://arxiv.org/abs/2103.00793, in the form that the same group's later code gives it: where the
 channels' sum is high.
 
@@ -68,7 +68,7 @@ class StandardAttention(Transfer):
 
     paper: ClassVar[str] = (
         "mechanism of the abstract: Embedded Knowledge Distillation in Depth-Level Dynamic Neural "
-        "Network, Lyu et al., 2021, https://arxiv.org/abs/2103.00793"
+        "Network, Zhao et al., 2021, https://arxiv.org/abs/2103.00793"
     )
     kind: ClassVar[LossKind] = LossKind(ends="maps", adapts="free", weight=0.1)
 

@@ -17,10 +17,10 @@ from evonas.cohort_preset import Available, CohortPreset
 from evonas.genome.cohort import Aggregator, Cohort, Edge, Spec, Stage
 from evonas.genome.schedule import Curve
 from evonas_trainers.distillation.edges import (
-    active,
     candidate,
     divergence,
     end,
+    live,
     mutual,
     peers,
     require,
@@ -80,7 +80,7 @@ class Mcl(CohortPreset):
             preset="mcl",
             nodes=nodes,
             aggregators={_ENSEMBLE: mean} if self.logits else {},
-            edges=active((*(task(to) for to in logits), *contrasts, *lessons)),
+            edges=live((*(task(to) for to in logits), *contrasts, *lessons)),
             stages=(Stage(train=tuple(nodes), sampler=sampler),),
         )
 

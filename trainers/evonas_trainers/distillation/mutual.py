@@ -12,11 +12,11 @@ from evonas_trainers.distillation.edges import (
     candidate,
     divergence,
     end,
+    maps,
     mutual,
     peers,
     ramp,
     require,
-    stages,
     task,
 )
 
@@ -89,7 +89,7 @@ class One(CohortPreset):
         """Return one stage; the ensemble learns from the labels, too, which trains the gate."""
         if self.branches < 1:
             raise ConfigError(f"branches is {self.branches!r}; an ensemble needs at least 1 more")
-        trunk = stages(available.taps, "seed network", at_least=2)[-2]
+        trunk = maps(available.taps, "seed network", at_least=2)[-2]
         view = Node(kind="view", role="peer", of=CANDIDATE, trunk=trunk)
         views = {f"branch{number}": view for number in range(1, self.branches + 1)}
         nodes = {**candidate(), **views}

@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 
 from evonas.errors import ConfigError
 from evonas.pruning_plan import PruningPlan
-from evonas_trainers.distillation.soft_targets import divergence
+from evonas_trainers.distillation.divergence import divergence
 from evonas_trainers.pruning.hidden_weights import HiddenWeights
 from evonas_trainers.pruning.masks import Ranking
 from evonas_trainers.slots import Criterion, Pruner, Pruning
@@ -100,9 +100,8 @@ def mutual(
     Outputs are (batch, classes). The first argument of each divergence is a target, and no
     gradient reaches it.
     """
-    soft_pruned = torch.softmax(pruned.detach() / temperature, 1)
-    soft_full = torch.softmax(full.detach() / temperature, 1)
-    return divergence(pruned, soft_full, temperature) + divergence(full, soft_pruned, temperature)
+    towards_full = divergence(pruned, full.detach(), temperature)
+    return towards_full + divergence(full, pruned.detach(), temperature)
 
 
 @final

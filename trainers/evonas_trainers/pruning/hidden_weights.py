@@ -1,7 +1,7 @@
 """Dense weights that are trained behind a model that shows them masked.
 
 Between steps the model's weights are w (m + alpha (1 - m)), so whoever looks at it - the loss, the
-judge, a distillation - sees the pruned network. The optimizer's step is taken on w, decay and
+judge, a cohort - sees the pruned network. The optimizer's step is taken on w, decay and
 momentum included.
 """
 

@@ -1,0 +1,116 @@
+"""The frozen teachers of a search, as its folder keeps them.
+
+`teachers.json` says what they are; their weights stand among those of the candidates.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import nn
+
+from evonas import plugins, store
+from evonas.errors import ConfigError
+from evonas.genome import LayerGraph
+from evonas.genome.cohort_kinds import LOGITS, Tap
+from evonas.genome.members import as_genome
+from evonas.morph.build import build
+from evonas.networks import Signature
+from evonas.space import SearchSpace
+
+FILE = "teachers.json"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class KeptTeacher:
+    """A teacher that has been made.
+
+    Attributes:
+        weights: SHA-256 of its stored tensors.
+        graph: Its layers; None if it has others than ours, so that its outputs alone can be read.
+        network: What returns it, as `module:callable`, where there is no graph.
+        arguments: What to call that with.
+        parameters: How many it has.
+        made_from: A hash of all that it was made from.
+    """
+
+    weights: str
+    graph: LayerGraph | None
+    network: str
+    arguments: Mapping[str, Any]
+    parameters: int
+    made_from: str
+
+    def taps(self, space: SearchSpace, signature: Signature) -> Mapping[str, Tap]:
+        """Return the places that can be read."""
+        if self.graph is None:
+            return {LOGITS: Tap("output", signature.outputs)}
+        return space.taps(as_genome(self.graph))
+
+    def module(self, folder: Path) -> nn.Module:
+        """Return the network with its weights, frozen and in eval mode."""
+        with torch.random.fork_rng(devices=()):  # fresh weights are drawn to be overwritten
+            if self.graph is None:
+                model = called(self.network, self.arguments)
+            else:
+                model = build(as_genome(self.graph))
+        model.load_state_dict(dict(store.load_state(folder, self.weights).tensors))
+        return model.requires_grad_(False).eval()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {**vars(self), "graph": None if self.graph is None else self.graph.to_json()}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> "KeptTeacher":
+        """Read what `to_json` wrote."""
+        graph = None if row["graph"] is None else LayerGraph.from_json(row["graph"])
+        fields: dict[str, Any] = {**row, "graph": graph}
+        return cls(**fields)
+
+
+Kept = Mapping[str, KeptTeacher]
+"""Teachers by node."""
+
+
+def kept_teachers(folder: Path) -> Kept:
+    """Return the teachers of a run, or of what of it has been made."""
+    path = folder / FILE
+    if not path.exists():
+        return {}
+    rows: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {name: KeptTeacher.from_json(row) for name, row in rows.items()}
+
+
+def keep_teachers(folder: Path, kept: Kept) -> None:
+    """Write the teachers of a run, whose weights are already stored."""
+    rows = {name: one.to_json() for name, one in kept.items()}
+    store.write_text(folder / FILE, json.dumps(rows, indent=1) + "\n")
+
+
+def copy_teachers(folder: Path, to: Path) -> None:
+    """Give another run's folder the same teachers."""
+    kept = kept_teachers(folder)
+    for one in kept.values():
+        _ = store.store_state(to, store.load_state(folder, one.weights))
+    keep_teachers(to, kept)
+
+
+def called(network: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """Return what a callable at `module:callable` makes.
+
+    Raises:
+        ConfigError: if that cannot be imported or called, or is no network.
+    """
+    make = plugins.load_attribute(network)
+    try:
+        model = make(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"cannot make the network {network!r}: {error}") from error
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"{network!r} returns {model!r}, should be an nn.Module")
+    return model
