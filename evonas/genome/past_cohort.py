@@ -76,7 +76,7 @@ def told(edit: Edit, genome: Genome, origin: Genome | None = None) -> str:
     before = _before(_cohort_edits(genome)[:earlier], origin)
     if before is None:
         return f"{edit.operator}: {summary(after)}"
-    found = changes(before, after)
+    found = [*_growth(edit), *(_copied(change, edit) for change in changes(before, after))]
     rest = [f"{len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return ": ".join((edit.operator, *filter(None, ["; ".join([*found[:_SHOWN], *rest])])))
 
@@ -107,6 +107,19 @@ def curve_phrase(curve: Curve) -> str:
         return _word(curve.end)
     until = "" if curve.until == 1 else f" at {_word(curve.until)}"
     return f"{curve.kind} {_word(curve.start)} to {_word(curve.end)}{until}"
+
+
+def _growth(edit: Edit) -> Iterator[str]:
+    """Yield how a member's network has changed, which is not among the genes."""
+    if "edit" in edit.args:
+        inner = Edit.from_json(edit.args["edit"])
+        yield f"{' '.join((inner.operator, *inner.targets))} of {edit.args['node']}"
+
+
+def _copied(change: str, edit: Edit) -> str:
+    """Say with a node that comes of whom it is a copy."""
+    has_model = "of" in edit.args and change == f"+ {edit.args['node']}"
+    return f"{change}, a copy of {edit.args['of']}" if has_model else change
 
 
 def _cohort_edits(genome: Genome) -> list[Edit]:

@@ -15,7 +15,7 @@ from evonas.genome.cohort import CANDIDATE, Aggregator, Cohort, Edge, Node, Stag
 from evonas.genome.members import members, with_members
 from evonas.genome.schedule import Curve
 from evonas.morph.cohort_align import matched, moved, partners
-from evonas.morph.cohort_edit import with_cohort
+from evonas.morph.cohort_edit import remaining, with_cohort
 from evonas.morph.cohort_members import (
     free_name,
     has_room,
@@ -23,7 +23,6 @@ from evonas.morph.cohort_members import (
     present,
     tag_of,
     trained_where_taught,
-    with_parts,
 )
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.mutation import Mutation
@@ -63,8 +62,8 @@ class CohortCross(Mutation):
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
         """Keep what stays; members that came over get theirs from the parent they are of."""
-        del edit, rng
-        return with_parts(before, after, state, {})
+        del before, edit, rng
+        return remaining(after, state)
 
 
 def crossed_cohorts(first: Genome, second: Genome, options: CohortOptions, rng: Rng) -> Edit | None:

@@ -95,8 +95,9 @@ def labelled(node: str, tag: str) -> Edge:
 
 def taught(to: str, source: str, options: CohortOptions, tag: str) -> Edge:
     """Return the edge by which a node learns from another's probabilities."""
-    ends = {"to": f"{to}:{LOGITS}", "source": f"{source}:{LOGITS}"}
-    edge = Edge(loss={"name": DIVERGENCE}, **ends, tag=tag)
+    edge = Edge(
+        loss={"name": DIVERGENCE}, to=f"{to}:{LOGITS}", source=f"{source}:{LOGITS}", tag=tag
+    )
     return fresh(edge, options.losses[DIVERGENCE])
 
 

@@ -91,9 +91,7 @@ def _small(
             scorers=frozenset(
                 name for name in plugins.names(Sampler) if plugins.load(Sampler, name).scores
             ),
-            teachers={
-                name: taps for name, node in cohort.nodes.items() if node.kind == "teacher"
-            },
+            teachers={name: taps for name, node in cohort.nodes.items() if node.kind == "teacher"},
             taps=space.taps,
             batch_size=batch_size,
             classes=signatures[NETWORK].outputs[0],

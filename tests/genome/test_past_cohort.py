@@ -97,6 +97,24 @@ def test_an_edit_that_leaves_the_genes_is_told_by_its_operator() -> None:
     assert told(genome.edits[-1], genome, GENOMES[0]) == "cohort-grow"
 
 
+def test_the_growth_of_a_member_is_told_by_the_edit_of_its_network() -> None:
+    genome = GENOMES[2]
+    inner = genome.edit("widen", "net/conv", by=2)
+    grown = genome.edit(
+        "cohort-grow", COHORT_GENES, genes=PEERED.to_json(), node="peer", edit=inner.to_json()
+    )
+    assert told(grown, genome.with_edit(grown)) == "cohort-grow: widen net/conv of peer"
+
+
+def test_a_clone_is_told_with_whom_it_copies() -> None:
+    genome = GENOMES[1]
+    clone = genome.edit(
+        "cohort-clone", COHORT_GENES, genes=PEERED.to_json(), node="peer", of="candidate"
+    )
+    phrase = "cohort-clone: + peer, a copy of candidate; "
+    assert told(clone, genome.with_edit(clone)).startswith(phrase)
+
+
 def test_the_words_of_a_curve_say_where_it_goes() -> None:
     assert curve_phrase(Curve(end=1.0)) == "1"
     ramp = Curve(kind="linear", start=0.0, end=0.5, until=0.25)

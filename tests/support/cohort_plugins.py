@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from evonas.aggregation import Aggregation, Combination
 from evonas.genome.cohort_kinds import AggregatorKind, LossKind
 from evonas.genome.shapes import Shape
+from evonas.sampling import Sampler
 from evonas.transfer import Transfer
-from evonas_trainers.slots import Sampler
 
 _PAPER = "a double for tests"
 

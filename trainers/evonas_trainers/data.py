@@ -188,3 +188,8 @@ def _moments(inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.floa
     std = np.sqrt(sum(np.square(piece - centre).sum(axis=axes) for piece in pieces) / count)
     varies = std > 1e-6 * np.abs(mean)
     return mean.astype(np.float32), np.where(varies, std, 1).astype(np.float32)
+
+
+def on(device: torch.device, prepared: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return prepared data on a device."""
+    return {name: tensor.to(device) for name, tensor in prepared.items()}

@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from evonas.pruning_plan import PruningPlan
-from evonas.sampling import Sampler as Sampler  # noqa: PLC0414 - its old place
 
 Criterion = Callable[[Tensor], Tensor]
 """Maps outputs (batch, classes) for the batch at hand to the loss."""

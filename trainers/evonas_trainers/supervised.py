@@ -27,13 +27,7 @@ from evonas_trainers.augment import Augment
 from evonas_trainers.curriculum.shuffled import Shuffled
 from evonas_trainers.distillation.training import CohortTraining, Lent
 from evonas_trainers.evaluation import judge, logits, recalibrate
-from evonas_trainers.optimizer import (
-    OptimizerSettings,
-    ScheduleName,
-    inherit,
-    schedule,
-    start_momentum,
-)
+from evonas_trainers.optimizer import OptimizerSettings, ScheduleName, inherit, schedule
 from evonas_trainers.pruned import rebuilt, started
 from evonas_trainers.reference_network import reference_network
 from evonas_trainers.run import Run
@@ -144,7 +138,7 @@ class Supervised(Trainer):
         trainer = replace(self, epochs=epochs, schedule="cosine", curriculum=None)
         context = Context(device, torch.float32, seed, prepared, None, lambda *_, **__: None)
         trainer.train(model, context)
-        there = _on(device, prepared)
+        there = labelled.on(device, prepared)
         return logits(model, there["train_x"], there).cpu()
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
@@ -155,7 +149,7 @@ class Supervised(Trainer):
     def train(self, model: nn.Module, context: Context) -> Trained:
         """Train for some epochs, reporting after each."""
         model.to(memory_format=torch.channels_last)
-        samples, stopped, macs = 0, False, 0.0
+        samples, stopped = 0, False
         metrics: Mapping[str, float] = {}
         with devices.seeded(seeds.integer(context.seed, "layers"), context.device):
             run = self._begin(model, context)
@@ -168,26 +162,33 @@ class Supervised(Trainer):
                     context.report(epoch + 1, **metrics, train_loss=loss, **found)
             except Stopped:
                 stopped = True
-            if run.cohort is not None:
-                run.cohort.finish()
-            if run.pruner is not None:
-                run.pruner.finish(run.optimizer)
-            state = State.of(model, run.optimizer)
-            if context.pruning is not None:
-                judge = partial(self._judge, run)
-                metrics, state = rebuilt(state, context.pruning, context.device, judge, metrics)
-            if run.cohort is not None:
-                state, macs = state.joined(run.cohort.parts(run.optimizer)), run.cohort.macs
-        return Trained(metrics, samples, state, stopped, macs)
+            return self._finished(run, metrics, samples, is_stopped=stopped)
+
+    def _finished(
+        self, run: Run, metrics: Mapping[str, float], samples: int, *, is_stopped: bool
+    ) -> Trained:
+        """End the training: rebuild what is pruned, and keep the state of all that trained."""
+        if run.cohort is not None:
+            run.cohort.finish()
+        if run.pruner is not None:
+            run.pruner.finish(run.optimizer)
+        state, plan = State.of(run.model, run.optimizer), run.context.pruning
+        if plan is not None:
+            judge = partial(self._judge, run)
+            metrics, state = rebuilt(state, plan, run.context.device, judge, metrics)
+        if run.cohort is None:
+            return Trained(metrics, samples, state, is_stopped)
+        state = state.joined(run.cohort.parts(run.optimizer))
+        return Trained(metrics, samples, state, is_stopped, run.cohort.macs)
 
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         """Judge the model as it is on the test data."""
         model.to(memory_format=torch.channels_last)
-        return judge(model, _on(context.device, context.prepared), "test")
+        return judge(model, labelled.on(context.device, context.prepared), "test")
 
     def _begin(self, model: nn.Module, context: Context) -> Run:
         """Make what one training needs, in the order that `evonas_trainers.slots` promises."""
-        data = _on(context.device, context.prepared)
+        data = labelled.on(context.device, context.prepared)
         shuffle = torch.Generator().manual_seed(seeds.integer(context.seed, "shuffle"))
         draws = torch.Generator(context.device)
         draws.manual_seed(seeds.integer(context.seed, "augment"))
@@ -201,12 +202,11 @@ class Supervised(Trainer):
         )
         companions = [part.companion for part in (cohort, pruner) if part is not None]
         optimizer = self.optimizer.build([model, *companions], context.device)
-        if context.inherited is not None and self.inherit_optimizer == "map":
-            inherit(context.inherited, model, optimizer)
-            if cohort is not None:
-                cohort.inherit(context.inherited, optimizer)
+        inherited = context.inherited if self.inherit_optimizer == "map" else None
+        if inherited is not None:
+            inherit(inherited, model, optimizer)
         if cohort is not None:
-            start_momentum(optimizer)
+            cohort.start_slots(optimizer, inherited)
         return Run(
             model=model,
             network=network,
@@ -233,8 +233,7 @@ class Supervised(Trainer):
             return None
         if self.curriculum is not None:
             raise ConfigError(
-                "the trainer has a curriculum and the candidate a cohort, whose stages choose the"
-                " samples; take away one of them"
+                "both the curriculum and the cohort choose the samples; take away one of them"
             )
         lent = Lent(
             data=data,
@@ -296,7 +295,3 @@ class Supervised(Trainer):
             for name, view in views.items()
             for metric, value in self._judge(run, view).items()
         }
-
-
-def _on(device: torch.device, prepared: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.to(device) for name, tensor in prepared.items()}

@@ -15,7 +15,7 @@ from evonas import plugins
 from evonas.errors import ConfigError
 from evonas.genome.schedule import Curve, Schedule
 from evonas.state import State
-from evonas_trainers.pruning.dual_path import DualPath, divergence, full_path, mutual, pruned_path
+from evonas_trainers.pruning.dual_path import DualPath, full_path, mutual, pruned_path
 
 SCHEDULE = Schedule(interval=2, momentum_reset=False, regrowth_cap=0)
 SILENT = DualPath(kl_weight=0)
@@ -241,18 +241,6 @@ def test_the_criterion_counts_on_both_paths() -> None:
     total = training.pruner.loss(inputs, criterion, 0.5).item()
     assert len(parts) == 2
     assert total == pytest.approx(sum(parts), rel=1e-5)
-
-
-def test_divergence_is_zero_for_equal_probabilities() -> None:
-    logits = torch.tensor([[1.0, 2.0, 4.0]])
-    found = divergence(logits, torch.softmax(logits / 3, 1), 3.0).item()
-    assert found == pytest.approx(0, abs=1e-6)
-
-
-def test_divergence_is_the_batch_mean_times_the_square_of_the_temperature() -> None:
-    soft = torch.tensor([[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3]])
-    found = divergence(torch.zeros(2, 3), soft, 2.0).item()
-    assert found == pytest.approx(4 * (math.log(3) - 1.5 * math.log(2)) / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

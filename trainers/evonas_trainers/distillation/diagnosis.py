@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from evonas.genome.cohort import Edge
+from evonas_trainers.distillation.scale import gradient_length
 
 
 def of_edge(edge: Edge, loss: Tensor, weight: Tensor | float, at: Tensor) -> dict[str, Tensor]:
@@ -21,11 +22,8 @@ def of_edge(edge: Edge, loss: Tensor, weight: Tensor | float, at: Tensor) -> dic
         weight: By which it was multiplied, the scale included.
         at: The value that it draws on.
     """
-    gradient = None
-    if at.requires_grad and loss.requires_grad:
-        (gradient,) = torch.autograd.grad(loss, at, retain_graph=True, allow_unused=True)
     factor = torch.as_tensor(weight, device=loss.device, dtype=loss.dtype)
-    length = torch.zeros_like(factor) if gradient is None else factor * gradient.float().norm()
+    length = factor * gradient_length(loss, at)
     start = f"cohort/{edge.name}"
     return {f"{start}/loss": loss.detach(), f"{start}/weight": factor, f"{start}/gradient": length}
 

@@ -36,6 +36,8 @@ class Networks:
         self.models: Mapping[str, nn.Module] = {CANDIDATE: model, **plan.networks}
         self.macs = 0.0
         wanted = _wanted(plan, ends)
+        for one in self.models.values():
+            one.to(memory_format=torch.channels_last)
         self._tapped = {node: Tapped(one, wanted[node], node) for node, one in self.models.items()}
         self._trained: frozenset[str] = frozenset()
         self._flags = {

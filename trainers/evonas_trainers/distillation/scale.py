@@ -9,7 +9,6 @@ A step in which the edge has no gradient (two equal networks that teach each oth
 is not counted. Of a map the gradient is that of all its positions together.
 """
 
-from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -47,10 +46,10 @@ class GradientScale:
         if self.is_frozen:
             return
         self._calls += 1
-        length = _length(edge, at)
+        length = gradient_length(edge, at)
         counts = (length > 0).to(length.dtype)
         self._edge = self._edge + length
-        self._task = self._task + counts * _length(task, at)
+        self._task = self._task + counts * gradient_length(task, at)
 
     @property
     def value(self) -> Tensor | float:
@@ -61,12 +60,9 @@ class GradientScale:
         return torch.where(self._edge > 0, ratio, torch.ones_like(ratio))
 
 
-def _length(loss: Tensor, at: Tensor) -> Tensor:
+def gradient_length(loss: Tensor, at: Tensor) -> Tensor:
     """Return the length of the loss's gradient, 0 if it does not depend on the value."""
     if not (loss.requires_grad and at.requires_grad):
         return torch.zeros((), device=at.device)
-    gradients: Sequence[Tensor | None] = torch.autograd.grad(
-        loss, at, retain_graph=True, allow_unused=True
-    )
-    gradient = gradients[0]
-    return torch.zeros((), device=at.device) if gradient is None else gradient.float().norm()
+    (gradient,) = torch.autograd.grad(loss, at, retain_graph=True, materialize_grads=True)
+    return gradient.float().norm()

@@ -18,6 +18,7 @@ from evonas import plugins
 from evonas.cohort_plan import SCAFFOLD, CohortPlan
 from evonas.genome.cohort import CANDIDATE, Edge, Stage, split_end
 from evonas.genome.cohort_kinds import LOGITS
+from evonas.sampling import Sampler
 from evonas.state import State
 from evonas_trainers.distillation import diagnosis
 from evonas_trainers.distillation.networks import Networks
@@ -28,8 +29,8 @@ from evonas_trainers.distillation.scale import GradientScale
 from evonas_trainers.distillation.stage_batches import StageBatches
 from evonas_trainers.distillation.values import Values
 from evonas_trainers.evaluation import logits
-from evonas_trainers.optimizer import inherit
-from evonas_trainers.slots import Batch, Criterion, Sampler
+from evonas_trainers.optimizer import inherit, start_momentum
+from evonas_trainers.slots import Batch, Criterion
 
 _Pulls = Sequence[tuple[Edge, Tensor]]
 """Edges with their losses, not weighted."""
@@ -82,14 +83,8 @@ class CohortTraining:
         self._networks = Networks(plan, model, ends(plan.cohort))
         self._scales = {e.name: GradientScale() for e in plan.cohort.edges if e.unit == "gradient"}
         self.network = self._networks.candidate
-        self.companion = nn.ModuleList(
-            [
-                plan.networks[node]
-                for node, names in plan.kept.items()
-                if names and node != CANDIDATE
-            ]
-            + [self._scaffold.modules]
-        )
+        self._parts = _parts(plan, self._scaffold)
+        self.companion = nn.ModuleList(module for module, _ in self._parts.values())
         self._place, self._is_last = -1, False
         self._stream: Iterator[Tensor] = iter(())
         self._batch: Batch | None = None
@@ -159,14 +154,12 @@ class CohortTraining:
         """Return what the last batch of the epoch showed of edges, aggregators and networks."""
         return diagnosis.as_floats(self._found)
 
-    def inherit(self, state: State, optimizer: Optimizer) -> None:
-        """Start the optimizer of the companion from inherited slots."""
-        for node, names in self._plan.kept.items():
-            if names and node != CANDIDATE:
-                network = self._plan.networks[node]
-                inherit(_fitting(state.part(node), network), network, optimizer)
-        modules = self._scaffold.modules
-        inherit(_fitting(state.part(SCAFFOLD), modules), modules, optimizer)
+    def start_slots(self, optimizer: Optimizer, inherited: State | None) -> None:
+        """Give the companion inherited slots, and momentum to all that will train some time."""
+        for name, (module, _) in self._parts.items():
+            if inherited is not None:
+                inherit(_fitting(inherited.part(name), module), module, optimizer)
+        start_momentum(optimizer)
 
     def finish(self) -> None:
         """Leave the networks as trainable as they were; called once."""
@@ -174,14 +167,11 @@ class CohortTraining:
 
     def parts(self, optimizer: Optimizer) -> Mapping[str, State]:
         """Return the states of what trained beside the candidate, by node."""
-        found = {
-            node: _chosen(State.of(self._plan.networks[node], optimizer), names)
-            for node, names in self._plan.kept.items()
-            if names and node != CANDIDATE
+        return {
+            name: _chosen(State.of(module, optimizer), kept)
+            for name, (module, kept) in self._parts.items()
+            if kept
         }
-        if len(self._scaffold.modules):
-            found[SCAFFOLD] = State.of(self._scaffold.modules, optimizer)
-        return found
 
     @property
     def _stage(self) -> Stage:
@@ -268,6 +258,18 @@ class CohortTraining:
             outputs = [values.at(f"{node}:{LOGITS}") for node in sorted(nodes)]
             found["cohort/diversity"] = diagnosis.diversity(outputs)
         return found
+
+
+def _parts(
+    plan: CohortPlan, scaffold_: Scaffold
+) -> Mapping[str, tuple[nn.Module, AbstractSet[str]]]:
+    """Return what trains beside the candidate, and the names of the tensors that are kept of it."""
+    nodes = {
+        node: (plan.networks[node], kept)
+        for node, kept in plan.kept.items()
+        if kept and node != CANDIDATE
+    }
+    return {**nodes, SCAFFOLD: (scaffold_.modules, scaffold_.modules.state_dict().keys())}
 
 
 def _fitting(state: State, module: nn.Module) -> State:
