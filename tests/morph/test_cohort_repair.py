@@ -171,6 +171,16 @@ def test_a_candidate_of_two_networks_is_hopeless() -> None:
         repaired(Genome({"actor": graph, "critic": graph}), OPTIONS)
 
 
+def without_taps(genome: Genome) -> dict[str, Tap]:
+    raise EditError(f"{genome.key} has no taps")
+
+
+@pytest.mark.parametrize("options", [CohortOptions(), CohortOptions(taps=without_taps)])
+def test_a_candidate_that_has_no_logits_is_hopeless(options: CohortOptions) -> None:
+    with pytest.raises(EditError, match="candidate"):
+        repaired(with_cohort(mutual()), options)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_whatever_is_thrown_together_is_repaired_once(seed: int) -> None:
     settled(thrown(stream(seed)))
