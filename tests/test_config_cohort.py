@@ -313,6 +313,13 @@ def test_a_batch_too_small_for_a_contrastive_loss_is_refused(tmp_path: Path) -> 
         api.search(table, out=tmp_path / "run")
 
 
+@pytest.mark.parametrize("name", ["cosearch", "distil"])
+def test_the_run_files_of_cohorts_have_some(root: Path, name: str) -> None:
+    cohort = config.read(root / "runs" / f"{name}.toml").cohort
+    assert cohort is not None
+    assert cohort.is_fixed == (name == "distil")
+
+
 def test_the_resolved_file_makes_the_same_run_again() -> None:
     made = run(taught({"width": 2.0, "settings": {"steps": 1}}))
     again = config.from_table(tomllib.loads(tomli_w.dumps(made.config)), "school")

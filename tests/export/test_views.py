@@ -11,7 +11,7 @@ from safetensors import safe_open
 from torch import nn
 
 from evonas import config, store
-from evonas.api import Found, Member
+from evonas.api import Found, Member, search
 from evonas.cohort_plan import SCAFFOLD
 from evonas.errors import ConfigError
 from evonas.export import FORMATS, load, view_of
@@ -23,6 +23,7 @@ from evonas.morph.build import build
 from evonas.networks import Signature
 from evonas.state import State
 from evonas_spaces.depths import Depths
+from evonas_trainers.augment import normalise
 
 NODES = {
     CANDIDATE: Node(kind="candidate"),
@@ -159,6 +160,30 @@ def test_the_candidate_itself_is_exported_without_those_beside_it(member: Member
     with safe_open(written, framework="pt") as file:
         assert set(file.keys()) == set(member.state().own.tensors)
         assert file.metadata()["error"] == "0.25"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["ddnn", "one"])
+def test_views_make_the_errors_that_their_training_reported(preset: str, tmp_path: Path) -> None:
+    run = {
+        **RUN,
+        "births": 1,
+        "tracker": "none",
+        "executor": "serial",
+        "cohort": {"preset": preset},
+    }
+    run["space"] = {"name": "depths", "stages": 2, "blocks": 2, "width": 4}
+    run["trainer"] = {"name": "supervised", "data": "digits", "train_samples": 200, "epochs": 2}
+    found = search(run, out=tmp_path / "run")
+    data, member = store.load_prepared(found.folder), found.member(0)
+    assert data is not None
+    inputs = normalise(data["valid_x"], data)
+    for name in Cohort.from_json(member.genome.chromosomes["cohort"]).readout:
+        view = None if name == CANDIDATE else name
+        written = load(member.export(view=view))
+        with torch.no_grad():
+            error = float((written(inputs).argmax(1) != data["valid_y"]).float().mean())
+        assert member.metrics[f"error@{view}" if view else "error"] == pytest.approx(error)
 
 
 def test_a_view_that_is_not_there_leaves_no_file(member: Member) -> None:

@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from evonas import seeds
@@ -50,10 +51,13 @@ class Run:
         """Whether the candidate learns now."""
         return self.cohort is None or self.cohort.trains_candidate
 
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """All that the optimizer moves."""
-        return [tensor for group in self.optimizer.param_groups for tensor in group["params"]]
+    def clip(self, max_norm: float) -> None:
+        """Scale gradients down to a norm; those of every network of the cohort by themselves."""
+        others = [] if self.cohort is None else list(self.cohort.learners)
+        known = {tensor for tensors in others for tensor in tensors}
+        moved = [tensor for group in self.optimizer.param_groups for tensor in group["params"]]
+        for tensors in ([tensor for tensor in moved if tensor not in known], *others):
+            clip_grad_norm_(tensors, max_norm)
 
     def batches(self, epoch: int) -> Sequence[Tensor] | StageBatches:
         """Return the rows of every batch of an epoch."""

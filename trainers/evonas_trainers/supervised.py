@@ -15,7 +15,6 @@ from typing import ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
 
 from evonas import devices, seeds
 from evonas.errors import ConfigError
@@ -261,7 +260,7 @@ class Supervised(Trainer):
             run.optimizer.zero_grad()
             loss.backward()
             if self.max_norm:
-                clip_grad_norm_(run.parameters, self.max_norm)
+                run.clip(self.max_norm)
             pruner = run.pruner if run.trains_candidate else None
             if pruner is not None:
                 pruner.before_step(run.optimizer, progress)

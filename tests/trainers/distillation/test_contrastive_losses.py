@@ -15,9 +15,9 @@ from evonas_trainers.distillation.contrastive_losses import (
 )
 
 PAIRS = torch.tensor([0, 0, 1, 1, 2, 2])
-WITH_A_LONER = torch.tensor([0, 0, 0, 1, 1, 2])
-LONERS = torch.arange(6)
-TARGETS = pytest.mark.parametrize("targets", [PAIRS, WITH_A_LONER], ids=["pairs", "loner"])
+WITH_ONE_ALONE = torch.tensor([0, 0, 0, 1, 1, 2])
+ALL_ALONE = torch.arange(6)
+TARGETS = pytest.mark.parametrize("targets", [PAIRS, WITH_ONE_ALONE], ids=["pairs", "one alone"])
 
 
 def embeddings(seed: int) -> Tensor:
@@ -86,7 +86,7 @@ def test_a_batch_without_two_of_a_class_costs_nothing(
 ) -> None:
     to = embeddings(0)[:num_samples].requires_grad_()
     its = None if source is None else source[:num_samples]
-    cost = loss.loss(to, its, LONERS[:num_samples])
+    cost = loss.loss(to, its, ALL_ALONE[:num_samples])
     (gradient,) = torch.autograd.grad(cost, to)
     assert float(cost.detach()) == 0
     assert not gradient.any()

@@ -101,6 +101,12 @@ class CohortTraining:
         return self._networks.macs
 
     @property
+    def learners(self) -> Iterator[list[nn.Parameter]]:
+        """What trains beside the candidate, by network; of a view that which is its own."""
+        for module, kept in self._parts.values():
+            yield [tensor for name, tensor in module.named_parameters() if name in kept]
+
+    @property
     def views(self) -> Mapping[str, nn.Module]:
         """The views that are handed over with the candidate."""
         names = self._plan.cohort.readout
@@ -249,7 +255,7 @@ class CohortTraining:
         found: dict[str, Tensor] = {}
         for (edge, loss), weight in zip(pulls, weights, strict=True):
             found |= diagnosis.of_edge(edge, loss, weight, values.at(edge.to))
-        for name in self._plan.cohort.aggregators:
+        for name in values.aggregated:
             shares = self._scaffold.combination(name).weights
             if shares is not None:
                 found[f"cohort/{name}/entropy"] = diagnosis.entropy(shares)

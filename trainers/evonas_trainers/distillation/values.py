@@ -1,5 +1,6 @@
 """The tensors at a cohort's ends in one step: each computed once, whoever asks."""
 
+from collections.abc import Collection
 from typing import final
 
 from torch import Tensor
@@ -21,6 +22,11 @@ class Values:
         self._labels = labels
         self._targets: dict[str, Tensor] = {}
         self._embedded: dict[str, Tensor] = {}
+
+    @property
+    def aggregated(self) -> Collection[str]:
+        """The aggregators that were asked for."""
+        return self._targets.keys()
 
     def at(self, end: str) -> Tensor:
         """Return a network's value, in the precision it ran in, or an aggregator's target."""
