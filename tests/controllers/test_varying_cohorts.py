@@ -13,12 +13,11 @@ from evonas.controllers.eena import Eena
 from evonas.controllers.nsga2 import Nsga2
 from evonas.controllers.variation import Breeder
 from evonas.genome import Birth, Genome, canonical
-from evonas.genome.cohort import Cohort
+from evonas.genome.cohort import COHORT_CROSS, Cohort
 from evonas.genome.members import members
 from evonas.history import Cost, Evaluation, History, Individual, Objective
 from evonas.morph.always import ALWAYS
 from evonas.morph.cohort_check import check
-from evonas.morph.cohort_crossover import CROSS
 from evonas.morph.cohort_nodes import CohortClone
 from evonas.morph.cohort_operators import mutations_for
 from evonas.morph.compact import COMPACT, closed, opened
@@ -92,7 +91,7 @@ def test_parents_that_differ_in_their_cohorts_alone_have_children():
     assert found
     for birth in found:
         assert (birth.operator, birth.parents) == ("crossover", (1, 2))
-        assert own(birth, history) == [CROSS]
+        assert own(birth, history) == [COHORT_CROSS]
         check(birth.genome, OPTIONS)
 
 
@@ -101,7 +100,7 @@ def test_a_child_of_both_crossovers_has_edits_of_layers_and_a_cohort_of_both():
     history.append(judged(3, Birth(mutated(history[2].birth.genome, "widen"), "widen", (2,), 1)))
     births = [breeder(history, number).crossed([history[1], history[3]]) for number in range(12)]
     kinds = {tuple(own(birth, history)) for birth in births if birth is not None}
-    assert ("widen", CROSS) in kinds
+    assert ("widen", COHORT_CROSS) in kinds
 
 
 def test_without_cohorts_in_the_question_there_are_no_such_edits():
@@ -226,7 +225,7 @@ def test_two_pruned_ones_cross_their_cohorts_with_their_genes():
         assert birth.parents == (0, 1, 2)
         genes, clone, *cross, compact = own(birth, history)
         assert (genes, clone, compact) == ("prune", "cohort-clone", COMPACT)
-        crossed += cross == [CROSS]
+        crossed += cross == [COHORT_CROSS]
         check(birth.genome, OPTIONS)
         wide = opened(birth.genome, seed, ALWAYS)
         assert wide is not None
