@@ -8,6 +8,7 @@ from evonas.genome import LayerGraph
 from evonas.genome.nested import branch_layers, depths, nested, own_layers
 from evonas.genome.taps import taps
 from evonas.morph.build import build_graph
+from evonas.morph.shrink import RemoveSkip
 from evonas.networks import Signature
 from evonas.seeds import stream
 from evonas.state import State
@@ -135,8 +136,14 @@ def test_a_network_without_blocks_cannot_be_nested():
         nested(graph, (1, 1, 1))
 
 
-def test_blocks_that_change_the_shape_stay():
+def test_the_first_block_of_a_stage_stays():
     assert depths(seed(blocks=1)) == ()
+
+
+def test_a_block_without_a_shortcut_stays():
+    genome = SPACE.seed(PICTURES)
+    edit = genome.edit("remove-skip", "net/s1.b2.add", port=0)
+    assert depths(RemoveSkip().apply(genome, edit).architecture["net"]) == (2, 3)
 
 
 def test_norms_and_the_last_layer_of_a_sub_network_are_its_own():

@@ -84,7 +84,16 @@ def test_an_edit_is_told_against_the_one_before_it_on_record() -> None:
 
 def test_an_edit_of_many_changes_tells_the_first_and_counts_the_rest() -> None:
     genome = GENOMES[2]
-    assert told(genome.edits[1], genome).endswith("; 3 more")
+    shown, rest = told(genome.edits[1], genome).split("; ")[:-1], 3
+    assert len(shown) + rest == len(changes(HINTED, PEERED))
+    assert told(genome.edits[1], genome).endswith(f"; {rest} more")
+
+
+def test_an_edit_of_one_long_change_tells_it_all() -> None:
+    long = replace(HINT, to="candidate:" + "s" * 90)
+    after = replace(KD, edges=(*KD.edges, long))
+    edit = GENOMES[0].edit("cohort-add-edge", COHORT_GENES, genes=after.to_json())
+    assert told(edit, GENOMES[0].with_edit(edit), GENOMES[0]).endswith("s" * 90)
 
 
 def test_a_first_edit_of_unknown_origin_is_told_by_what_it_led_to() -> None:
