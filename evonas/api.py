@@ -262,9 +262,9 @@ class Member:
         Raises:
             ConfigError: if there is no such view.
         """
-        if view is not None:
-            return view_of(self.genome, self.state(), view)[0]
-        return trained_model(self.found.run.space, self.found.folder, self.individual)
+        if view is None:
+            return trained_model(self.found.run.space, self.found.folder, self.individual)
+        return view_of(self.genome, self.state(), view)[0]
 
     def export(
         self, to: Path | str | None = None, form: str | None = None, view: str | None = None

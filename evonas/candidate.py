@@ -16,7 +16,6 @@ from evonas.cohort_networks import read_out
 from evonas.cohort_table import CohortTable
 from evonas.cohorts import Cohorts
 from evonas.config import Run
-from evonas.errors import EditError
 from evonas.executors.executor import Job, Reported
 from evonas.genome import Genome
 from evonas.history import (
@@ -104,6 +103,8 @@ class Evaluator:
         found = trial(self.space, job.birth.genome, self._parent(job, signatures, cohorts))
         if isinstance(found, Failure):
             return replace(found, cost=_spent(start))
+        if cohorts is not None and (reason := cohorts.refusal(found.genome, trainer)):
+            return Failure("infeasible", reason, cost=_spent(start))
         device = devices.best()
         model = fresh_model(self.space, job.birth.genome, job.birth.seed).to(device)
         sizes = self._sizes(job.birth.genome, model, signatures, device)
@@ -118,11 +119,8 @@ class Evaluator:
         context = self._context(device, job, found, prepared, watch)
         if context.inherited is not None:
             model.load_state_dict(dict(context.inherited.own.tensors))
-        try:
-            if cohorts is not None:
-                context = cohorts.lent(context, found.genome, trainer, model)
-        except EditError as error:
-            return Failure("infeasible", str(error), cost=_spent(start))
+        if cohorts is not None:
+            context = cohorts.lent(context, found.genome, trainer, model)
         trained = trainer.train(model, context)
         spent = 3 * macs * trained.samples + trained.cohort_macs
         cost = Cost(trained.samples, spent, time.process_time() - start)

@@ -49,9 +49,10 @@ def read_out(genome: Genome) -> Mapping[str, Genome]:
     """
     cohort = Cohort.of(genome)
     found = {"": genome}
-    for name in () if cohort is None else cohort.readout[1:]:
-        graph = network_of(name, cohort.nodes, genome.architecture)
-        found[f"{OF_VIEW}{name}"] = as_genome(graph)
+    if cohort is not None:
+        for name in cohort.readout[1:]:
+            graph = network_of(name, cohort.nodes, genome.architecture)
+            found[f"{OF_VIEW}{name}"] = as_genome(graph)
     return found
 
 
@@ -73,7 +74,7 @@ def cohort_plan(
     for name in sorted(cohort.nodes, key=lambda one: cohort.nodes[one].kind in PARTS):
         if name != CANDIDATE:
             network = building.network(name, networks)
-            networks[name] = network.to(device=device, memory_format=torch.channels_last)
+            networks[name] = network.to(device).to(memory_format=torch.channels_last)
     macs = {name: measure.static(one, signatures)["macs"] for name, one in networks.items()}
     del networks[CANDIDATE]
     return CohortPlan(

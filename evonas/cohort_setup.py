@@ -5,11 +5,10 @@ from pathlib import Path
 from evonas.aims import check_views
 from evonas.cohorts import Cohorts
 from evonas.config import Run
-from evonas.errors import ConfigError, EditError
+from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK
-from evonas.morph.cohort_check import check
 from evonas.morph.cohort_options import CohortOptions
 from evonas.networks import Signatures
 from evonas.teaching import Told, make_teachers
@@ -43,9 +42,6 @@ def with_cohort(
             " have to go with the candidate's; leave out [pruning], or choose another preset"
         )
     check_views((*run.objectives, *run.limits), cohort.readout[1:])
-    options = cohorts.options(cohort, run.trainer)
-    try:
-        check(seed, options)
-    except EditError as error:
-        raise ConfigError(f"the cohort of preset {cohort.preset!r}: {error}") from None
-    return seed, options
+    if reason := cohorts.refusal(seed, run.trainer):
+        raise ConfigError(f"the cohort of preset {cohort.preset!r}: {reason}")
+    return seed, cohorts.options(cohort, run.trainer)

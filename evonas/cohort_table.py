@@ -34,7 +34,8 @@ class Teacher:
         arguments: What to call that with.
         weights: A safetensors file with its tensors, if it does not come with its weights.
         width: So many times wider than the seed network; it is trained once, before the search.
-        settings: The trainer's fields that differ in that training, by dotted path.
+        settings: The trainer's fields that differ in that training, by dotted path; by default
+            those of `[retrain]`.
     """
 
     network: str = ""
@@ -66,8 +67,8 @@ class CohortTable:
         max_nodes: See `evonas.morph.cohort_options.CohortOptions`, as for the next.
         max_edges: See there.
         samplers: What stages may draw samples by; all that are installed, by default.
-        teachers: By the name of the node; by default as many as the preset needs, twice as wide as
-            the seed network and trained as candidates are.
+        teachers: By the name of the node; by default as many as the preset needs, each twice as
+            wide as the seed network.
     """
 
     preset: CohortPreset

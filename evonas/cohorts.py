@@ -10,7 +10,7 @@ from evonas import plugins
 from evonas.cohort_networks import Start, cohort_plan
 from evonas.cohort_preset import Available
 from evonas.cohort_table import CohortTable
-from evonas.errors import ConfigError
+from evonas.errors import ConfigError, EditError
 from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK, with_members
@@ -77,7 +77,10 @@ class Cohorts:
         available = Available(taps=self.space.taps(genome), depths=depths(graph), teachers=taps)
         cohort = self.table.preset.cohort(available)
         wide = {name: node.width for name, node in cohort.nodes.items() if node.kind == "member"}
-        graphs = {name: scaled(graph, width) for name, width in wide.items()}
+        try:
+            graphs = {name: scaled(graph, width) for name, width in wide.items()}
+        except EditError as error:
+            raise ConfigError(f"the members of preset {cohort.preset!r}: {error}") from None
         return with_members(cohort.put_into(genome), graphs)
 
     def options(self, cohort: Cohort, trainer: Trainer) -> CohortOptions:
@@ -97,23 +100,27 @@ class Cohorts:
         )
         return self.table.options(known, cohort)
 
+    def refusal(self, genome: Genome, trainer: Trainer) -> str:
+        """Say why a candidate's cohort cannot be trained, or nothing."""
+        cohort = Cohort.of(genome)
+        assert cohort is not None, "all candidates of a search with cohorts have one"
+        try:
+            check(genome, self.options(cohort, trainer))
+        except EditError as error:
+            return str(error)
+        return ""
+
     def lent(self, context: Context, genome: Genome, trainer: Trainer, model: nn.Module) -> Context:
-        """Return the context of a training with the candidate's cohort, if its genome says so.
+        """Return the context of a training with the candidate's cohort, which is not refused.
 
         Args:
             context: Of the training; what is inherited is already loaded into the model.
             genome: What is trained.
             trainer: Trains it.
             model: It, on the device.
-
-        Raises:
-            EditError: if the cohort cannot be trained by this trainer.
         """
         cohort = Cohort.of(genome)
-        if cohort is None:
-            return context
-        options = self.options(cohort, trainer)
-        check(genome, options)
+        assert cohort is not None, "all candidates of a search with cohorts have one"
         start = Start(
             model=model,
             state=context.inherited or State({}),
@@ -124,5 +131,5 @@ class Cohorts:
             },
             seed=context.seed,
         )
-        plan = cohort_plan(genome, cohort, options, {NETWORK: self.signature}, start)
-        return replace(context, cohort=plan)
+        options, signatures = self.options(cohort, trainer), {NETWORK: self.signature}
+        return replace(context, cohort=cohort_plan(genome, cohort, options, signatures, start))

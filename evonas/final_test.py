@@ -64,6 +64,8 @@ def _from_scratch(folder: Path, run: Run, best: Individual) -> dict[str, float]:
     if run.cohort is not None:
         signatures = trainer.signatures(context.prepared)
         cohorts = Cohorts.of(run.cohort, run.space, signatures, folder)
+        if reason := cohorts.refusal(best.birth.genome, trainer):
+            raise ConfigError(f"the best candidate cannot be retrained in its cohort: {reason}")
         context = cohorts.lent(context, best.birth.genome, trainer, model)
     trained = trainer.train(model, context)
     metrics = trainer.test(model, context)

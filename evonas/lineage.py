@@ -15,7 +15,7 @@ from typing import Any
 import networkx as nx
 
 from evonas.genome import CONTROL, FINAL, Edit, Genome, canonical, past_cohort, past_pruning
-from evonas.genome.cohort import COHORT_GENES
+from evonas.genome.cohort import COHORT_CROSS, COHORT_GENES
 from evonas.genome.past_pruning import PastPruning
 from evonas.genome.pruning import GENES
 from evonas.history import Cost, Evaluation, Individual, Objective
@@ -159,7 +159,10 @@ def _connect(
     parents: Sequence[Individual],
     added: Sequence[tuple[Edit, str]],
 ) -> None:
-    """Add the edges into one individual; an edit, by its name, comes from the first donor of it."""
+    """Add the edges into one individual; an edit, by its name, comes from the first donor of it.
+
+    So does the crossing of cohorts, which no parent has on record.
+    """
     if not parents:
         return
     heir, left = parents[0], list(added)
@@ -167,8 +170,9 @@ def _connect(
         if donor.number == heir.number:
             continue
         given = {_innovation(edit) for edit in donor.birth.genome.edits}
-        names = [name for edit, name in left if _innovation(edit) in given]
-        left = [(edit, name) for edit, name in left if _innovation(edit) not in given]
+        came = [edit.operator == COHORT_CROSS or _innovation(edit) in given for edit, _ in left]
+        names = [name for (_, name), is_theirs in zip(left, came, strict=True) if is_theirs]
+        left = [pair for pair, is_theirs in zip(left, came, strict=True) if not is_theirs]
         graph.add_edge(donor.number, one.number, role=DONOR, edits=names)
     names = [name for _, name in left]
     graph.add_edge(heir.number, one.number, role=WEIGHTS, edits=names)

@@ -167,7 +167,10 @@ class _Search:
         return birth  # pyright: ignore[reportPossiblyUnboundVariable]
 
     def _broken(self, birth: Birth) -> str:
-        sizes = static_sizes(self.run.space, birth.genome, self.setup.signatures)
+        try:
+            sizes = static_sizes(self.run.space, birth.genome, self.setup.signatures)
+        except EditError as error:  # a view that the edited network does not have any more
+            return str(error)
         return over_limits(sizes, self.run.limits)
 
     def _final(self, number: int) -> Birth | None:

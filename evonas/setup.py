@@ -14,6 +14,7 @@ from optuna.distributions import BaseDistribution
 from torch import nn
 
 from evonas import devices, measure, plugins
+from evonas.aims import OF_VIEW
 from evonas.candidate import fresh_model, trained_model
 from evonas.cohort_networks import read_out
 from evonas.cohort_setup import Told, with_cohort
@@ -113,7 +114,7 @@ def prepare(run: Run, folder: Path, told: Told = lambda _: None) -> Setup:
     if prepared is None:
         prepared = run.trainer.prepare(run.seed)
         store_prepared(folder, prepared)
-    if "latency" in {one.name for one in (*run.objectives, *run.limits)}:
+    if "latency" in {one.name.partition(OF_VIEW)[0] for one in (*run.objectives, *run.limits)}:
         _ = load_reference(folder) or store_reference(folder, reference_seconds(devices.best()))
     signatures = run.trainer.signatures(prepared)
     values = {path: plugins.setting(run.trainer, path) for path in run.genes}

@@ -54,15 +54,21 @@ class State:
 
     def joined(self, parts: Mapping[str, "State"]) -> "State":
         """Return the candidate's state with those of nodes of its cohort, and no others."""
-        own = self.own
-        tensors = dict(own.tensors)
-        slots = {slot: dict(values) for slot, values in own.slots.items()}
+        state = self.own
         for node, part in parts.items():
-            tensors |= {f"{_PART}{node}.{name}": tensor for name, tensor in part.tensors.items()}
-            for slot, values in part.slots.items():
-                renamed = {f"{_PART}{node}.{name}": value for name, value in values.items()}
-                slots.setdefault(slot, {}).update(renamed)
-        return State(tensors, slots)
+            state = state.plus(node, part)
+        return state
+
+    def plus(self, node: str, part: "State") -> "State":
+        """Return the state with that of one node of the cohort, in place of any it has of it."""
+        start = f"{_PART}{node}."
+        others = self._chosen(lambda name: None if name.startswith(start) else name)
+        tensors = {f"{start}{name}": tensor for name, tensor in part.tensors.items()}
+        slots = {slot: dict(values) for slot, values in others.slots.items()}
+        for slot, values in part.slots.items():
+            renamed = {f"{start}{name}": value for name, value in values.items()}
+            slots.setdefault(slot, {}).update(renamed)
+        return State({**others.tensors, **tensors}, slots)
 
     def restore_optimizer(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Put the slots into a fresh optimizer of `model`; parameters without any stay fresh.

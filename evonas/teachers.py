@@ -68,8 +68,9 @@ class KeptTeacher:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "KeptTeacher":
         """Read what `to_json` wrote."""
-        graph = row["graph"]
-        return cls(**{**row, "graph": None if graph is None else LayerGraph.from_json(graph)})
+        graph = None if row["graph"] is None else LayerGraph.from_json(row["graph"])
+        fields: dict[str, Any] = {**row, "graph": graph}
+        return cls(**fields)
 
 
 Kept = Mapping[str, KeptTeacher]

@@ -154,7 +154,7 @@ def _trained(
         ConfigError: if it cannot be trained with its settings.
     """
     name, teacher = named
-    trainer = plugins.with_settings(run.trainer, teacher.settings)
+    trainer = plugins.with_settings(run.trainer, teacher.settings or run.retrain)
     seed = seeds.integer(run.seed, "teacher", name)
     device = devices.best()
     with devices.seeded(seed, torch.device("cpu")):

@@ -95,8 +95,9 @@ class Trainer(ABC):
         metrics: The names that `train` reports, each with "min" or "max".
         fixed: Fields that `prepare` alone reads: the same for all candidates, so never genes.
         prunes: Whether it does what `Context.pruning` asks for.
-        distils: Whether it does what `Context.cohort` asks for. Then it reports each of its metrics
-            for every view that the cohort hands over, too: `error@shallow`.
+        distils: Whether it does what `Context.cohort` asks for. Then it has a field `batch_size`,
+            and reports each of its metrics for every view that the cohort hands over, too:
+            `error@shallow`.
     """
 
     group: ClassVar[str] = "evonas.trainers"

@@ -28,6 +28,13 @@ def test_every_kind_is_listed_with_names_classes_and_sources() -> None:
     assert "https://arxiv.org/abs/1802.01548" in text
 
 
+@pytest.mark.parametrize("kind", ["cohorts", "transfer", "aggregators", "samplers"])
+def test_what_cohorts_are_made_of_is_listed_with_papers(kind: str) -> None:
+    found = [entry for entry in entries() if entry.kind == kind]
+    assert found
+    assert [entry.name for entry in found if not (entry.about and entry.source)] == []
+
+
 @pytest.fixture
 def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An installed distribution whose plug-in cannot be imported."""

@@ -99,6 +99,12 @@ def test_a_standalone_model_is_exported(run: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_view_of_a_candidate_without_a_cohort_is_refused(run: Path) -> None:
+    said = evonas(run, "export", "runs/tiny", "--view", "shallow", fails=True)
+    assert said == "evonas: unknown view 'shallow' (known: none)\n"
+
+
+@pytest.mark.slow
 def test_a_candidate_is_replayed_bit_for_bit(run: Path) -> None:
     assert "bit for bit" in evonas(run, "replay", "runs/tiny", "--id", "3")
 

@@ -1,10 +1,13 @@
 """The family tree says who descends from whom, at what cost, and with what credit."""
 
+from dataclasses import replace
+
 import pytest
-from histories import OBJECTIVES, history, long_history, seed_genome, warmed, widened
+from cohort_histories import HINT, HINTED, cohort_history, with_cohort
+from histories import OBJECTIVES, evaluation, history, long_history, seed_genome, warmed, widened
 from pruned_histories import pruned_history
 
-from evonas.genome import Genome
+from evonas.genome import Birth, Genome
 from evonas.history import History, Individual
 from evonas.lineage import added_edits, edit_credits, family_tree, same
 
@@ -71,6 +74,25 @@ def test_only_births_that_prune_say_how() -> None:
     nodes = family_tree(pruned_history(), OBJECTIVES).nodes
     assert nodes[3]["pruned"] == "ghfp (l1), 4 of 8 channels"
     assert (nodes[0]["pruned"], nodes[4]["pruned"]) == ("", "")
+
+
+def test_a_crossed_cohort_comes_from_the_other_parent() -> None:
+    found = list(cohort_history())
+    heir, donor = found[4].birth.genome, found[1].birth.genome
+    crossed = replace(HINTED, edges=(*HINTED.edges[:1], HINT))
+    genome = with_cohort(heir, crossed, "cohort-cross")
+    birth = Birth(genome, "crossover", (4, 1), 5)
+    tree = family_tree([*found, Individual(5, birth, evaluation(0.1, 100.0))], OBJECTIVES)
+    change = "kl from teacher to candidate becomes hint from teacher:s1 to candidate:s1"
+    assert tree.edges[4, 5]["edits"] == []
+    assert tree.edges[1, 5]["edits"] == [f"cohort-cross: {change}"]
+    assert donor.edits[0].id not in {edit.id for edit in genome.edits}
+
+
+def test_edits_of_cohorts_say_what_they_change() -> None:
+    nodes = family_tree(cohort_history(), OBJECTIVES).nodes
+    assert nodes[1]["edits"] == ["cohort-add-edge: + hint from teacher:s1 to candidate:s1"]
+    assert nodes[3]["edits"] == ["widen net/conv"]
 
 
 SEED = seed_genome()

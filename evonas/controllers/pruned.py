@@ -13,6 +13,8 @@ from evonas.controllers.controller import Question
 from evonas.genome import Edit, Genome
 from evonas.genome.pruning import GENES, PruningGenes
 from evonas.history import History, Individual
+from evonas.morph.always import ALWAYS
+from evonas.morph.cohort_crossover import with_crossed_cohort
 from evonas.morph.compact import COMPACT, closed
 from evonas.morph.mutation import Mutation
 from evonas.morph.prune_crossover import crossed_genes
@@ -66,6 +68,7 @@ class Pruned:
         Raises:
             EditError: if one does not apply.
         """
+        mutations = {**ALWAYS, **mutations}
         for edit in self.others:
             genome = mutations[edit.operator].apply(genome, edit)
         return genome
@@ -87,6 +90,8 @@ def genes_first(operators: Iterable[str], question: Question) -> tuple[list[str]
 def crossed(first: Pruned, second: Pruned, question: Question, rng: Rng) -> Genome | None:
     """Return what `first` started from, pruned by the genes of both, or None if they are the same.
 
+    If they have cohorts, the child's is of both, too.
+
     Raises:
         EditError: if the rest of the first one's edits does not apply.
     """
@@ -96,7 +101,9 @@ def crossed(first: Pruned, second: Pruned, question: Question, rng: Rng) -> Geno
     if edit is None:
         return None
     genome = mutations_for(question.pruning)[edit.operator].apply(before, edit)
-    return closed(first.completed(genome, question.mutations))
+    genome = first.completed(genome, question.mutations)
+    other = second.individual.birth.genome
+    return closed(with_crossed_cohort(genome, other, question.cohort, rng))
 
 
 def _is_of_genes(edit: Edit) -> bool:

@@ -15,6 +15,7 @@ from evonas.controllers.tried import tried
 from evonas.errors import ConfigError, EditError
 from evonas.genome import CONTROL, Birth, Genome
 from evonas.history import History, Individual
+from evonas.morph.cohort_crossover import with_crossed_cohort
 from evonas.morph.compact import closed
 from evonas.seeds import Rng
 
@@ -74,7 +75,7 @@ class Breeder:
         for other in others[:MATES]:
             if child := self._crossed_genes(first, other):
                 return child
-            genome = self.question.space.crossover(first.birth.genome, other.birth.genome, self.rng)
+            genome = self._crossed(first.birth.genome, other.birth.genome)
             if genome is not None and self._is_new(genome):
                 return self._child(genome, CROSSOVER, first, other)
         return None
@@ -156,6 +157,12 @@ class Breeder:
                 raise EditError(f"mutation {name!r} has no edit of this genome")
             genome = mutation.apply(genome, edit)
         return genome
+
+    def _crossed(self, first: Genome, second: Genome) -> Genome | None:
+        """Return `first` with edits of `second` and a cohort of both, or None if it stays alike."""
+        child = self.question.space.crossover(first, second, self.rng) or first
+        child = with_crossed_cohort(child, second, self.question.cohort, self.rng)
+        return None if child is first else child
 
     def _crossed_genes(self, first: Individual, second: Individual) -> Birth | None:
         """Return a new child of two that were born pruned, from the weights the first was."""

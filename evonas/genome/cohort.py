@@ -26,6 +26,9 @@ COHORT = "cohort"
 COHORT_GENES = f"{COHORT}/genes"
 """The target of every edit of the chromosome."""
 
+COHORT_CROSS = "cohort-cross"
+"""The operator of an edit to a cohort of two parents."""
+
 CANDIDATE = "candidate"
 """The node that every cohort has: the network of the genome."""
 

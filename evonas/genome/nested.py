@@ -2,10 +2,11 @@
 
 A network whose blocks are named `stage.block` (`s1.b2.conv1`; `layer1_0.conv1` in an adopted
 ResNet) is nested in depth: the sub-network of depths (1, 2) uses the first block of its first stage
-and the first two of its second. A block can be left out if what it returns has the shape of what it
-reads; its readers then read the latter. Sums lose what came from inside of a block that is left
-out. All is read from the graph at hand, so that every edit of the network is at once one of its
-sub-networks: layers made by edits are in the block of what they edit.
+and the first two of its second. A block can be left out if it has a shortcut from what it reads to
+what it returns, and these have one shape, which no widening can part; its readers then read what it
+read. Sums lose what else a block that is left out gave them. All is read from the graph at hand, so
+that every edit of the network is at once one of its sub-networks: layers made by edits are in the
+block of what they edit.
 
 Batch norms and the last linear layer are not shared: at one place, networks of different depths see
 different statistics. Everything else is, the scales of gates and shortcuts included.
@@ -15,6 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import final
 
 from evonas.errors import EditError
@@ -24,6 +26,8 @@ from evonas.genome.taps import taps, trunk
 _NAME = re.compile(r"(?P<block>(?P<stage>.+?)[._](b|block)?\d+)([._].+)?")
 _PASSING = frozenset({"act", "add", "concat", "lerp", "se", "dropout"})
 """Operations that adopted networks and their edits may leave without the name of a block."""
+
+_SUMS = frozenset({"add", "lerp"})
 
 
 def depths(graph: LayerGraph) -> tuple[int, ...]:
@@ -44,7 +48,7 @@ def nested(graph: LayerGraph, depths: Sequence[int]) -> LayerGraph:
     blocks = _Blocks(graph)
     optional = blocks.optional.values()
     if not any(optional):
-        raise EditError("the network has no blocks, named stage.block, that can be left out")
+        raise EditError("the network has no blocks with shortcuts, named stage.block, to leave out")
     if len(depths) != len(optional):
         raise EditError(f"depths {tuple(depths)!r} should be {len(optional)} numbers, one a stage")
     for stage, depth in zip(blocks.optional, depths, strict=True):
@@ -121,21 +125,33 @@ class _Blocks:
             assert name is not None, "every block is collected by its name"
             stages.setdefault(name["stage"], []).append(block)
         return {
-            stage: [block for block in blocks[1:] if self._keeps_shape(block)]
+            stage: [block for block in blocks[1:] if self._has_shortcut(block)]
             for stage, blocks in stages.items()
         }
 
     def entry(self, block: str) -> str:
-        """Return what a block reads: its first layer's input, as skips come last in the order."""
+        """Return what a block reads: its first layer's input, for skips into it come later."""
         return self.layers[block][0].inputs[0]
 
-    def exit(self, block: str) -> str:
-        """Return what a block makes: all its layers lead to the last."""
-        return self.layers[block][-1].id
+    @cached_property
+    def exits(self) -> Mapping[str, str]:
+        """What every block makes: of its layers the one that leads to the next block's first.
 
-    def _keeps_shape(self, block: str) -> bool:
-        shapes = self.graph.shapes
-        return shapes[self.exit(block)] == shapes[self.entry(block)]
+        Its last layer may be one that only a skip connection reads.
+        """
+        *_, last = self.layers
+        found = {last: self.layers[last][-1].id}
+        for block, following in pairwise(self.layers):
+            source = self.graph[self.entry(following)]
+            while self.owner.get(source.id) != block and source.inputs:
+                source = self.graph[source.inputs[0]]
+            found[block] = source.id
+        return found
+
+    def _has_shortcut(self, block: str) -> bool:
+        shapes, start, end = self.graph.shapes, self.entry(block), self.exits[block]
+        sums = [node for node in self.layers[block] if node.op in _SUMS and start in node.inputs]
+        return bool(sums) and self.owner.get(end) == block and shapes[start] == shapes[end]
 
 
 def _without(blocks: _Blocks, removed: set[str]) -> LayerGraph:
@@ -145,13 +161,13 @@ def _without(blocks: _Blocks, removed: set[str]) -> LayerGraph:
         EditError: if a layer that must stay reads from inside of them.
     """
     graph = blocks.graph
-    exits = {blocks.exit(block): blocks.entry(block) for block in removed}
+    entries = {blocks.exits[block]: blocks.entry(block) for block in removed}
     stands: dict[str, str] = {}
     changed: list[Node] = []
     for node in graph.nodes:
         if blocks.owner.get(node.id) in removed:
-            if exits.get(node.id) in stands:
-                stands[node.id] = stands[exits[node.id]]
+            if entries.get(node.id) in stands:
+                stands[node.id] = stands[entries[node.id]]
             continue
         inputs = tuple(stands[source] for source in node.inputs if source in stands)
         if node.op == "add" and len(inputs) == 1:
@@ -162,8 +178,7 @@ def _without(blocks: _Blocks, removed: set[str]) -> LayerGraph:
     if graph.output.id not in stands:
         names = ", ".join(sorted(removed))
         raise EditError(f"the blocks {names} cannot be left out: layers read from inside of them")
-    view = replace(graph, nodes=tuple(changed))
-    alive = view.ancestors(view.output.id) | {view.output.id}
+    alive = LayerGraph(tuple(changed)).ancestors(graph.output.id) | {graph.output.id}
     mirrors = tuple(block for block in graph.mirrors if block not in removed)
     view = LayerGraph(tuple(node for node in changed if node.id in alive), mirrors)
     view.validate()

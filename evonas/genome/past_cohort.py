@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from typing import Any, final
 
 from evonas.genome.cohort import (
@@ -21,8 +22,8 @@ from evonas.genome.schedule import Curve
 Part = Node | Aggregator | Edge | Stage
 
 _COUNTED: tuple[NodeKind, ...] = ("member", "snapshot", "view")
-_SHOWN = 3
-"""Changes that an edit's phrase spells out."""
+_LETTERS = 64
+"""That the changes in an edit's phrase may take; the first is spelled out, however long."""
 
 
 @final
@@ -76,9 +77,8 @@ def told(edit: Edit, genome: Genome, origin: Genome | None = None) -> str:
     before = _before(_cohort_edits(genome)[:earlier], origin)
     if before is None:
         return f"{edit.operator}: {summary(after)}"
-    found = changes(before, after)
-    rest = [f"{len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    return ": ".join((edit.operator, *filter(None, ["; ".join([*found[:_SHOWN], *rest])])))
+    found = [*_growth(edit), *(_copied(change, edit) for change in changes(before, after))]
+    return f"{edit.operator}: {_first(found)}" if found else edit.operator
 
 
 def changes(before: Cohort, after: Cohort) -> list[str]:
@@ -107,6 +107,27 @@ def curve_phrase(curve: Curve) -> str:
         return _word(curve.end)
     until = "" if curve.until == 1 else f" at {_word(curve.until)}"
     return f"{curve.kind} {_word(curve.start)} to {_word(curve.end)}{until}"
+
+
+def _first(found: Sequence[str]) -> str:
+    """Return as many changes as fit into a line, and the number of the others."""
+    lengths = accumulate(len(change) + 2 for change in found)
+    shown = max(1, sum(length <= _LETTERS for length in lengths))
+    rest = [f"{len(found) - shown} more"] if shown < len(found) else []
+    return "; ".join([*found[:shown], *rest])
+
+
+def _growth(edit: Edit) -> Iterator[str]:
+    """Yield how a member's network has changed, which is not among the genes."""
+    if "edit" in edit.args:
+        inner = Edit.from_json(edit.args["edit"])
+        yield f"{' '.join((inner.operator, *inner.targets))} of {edit.args['node']}"
+
+
+def _copied(change: str, edit: Edit) -> str:
+    """Say with a node that comes of whom it is a copy."""
+    has_model = "of" in edit.args and change == f"+ {edit.args['node']}"
+    return f"{change}, a copy of {edit.args['of']}" if has_model else change
 
 
 def _cohort_edits(genome: Genome) -> list[Edit]:

@@ -15,8 +15,8 @@ and layers made by edits are in the block of what they edit, every edit leaves t
 are. A stage of which a long skip leaves nothing on the trunk has no tap until the skip is removed;
 the others keep their numbers.
 
-A stage of a network of vectors is a named block, and ends in the block's last layer, on the trunk
-or not; a network without blocks has one stage, which ends in `gap`.
+A stage of a network of vectors is a named block, and ends in what the next block reads, on the
+trunk or not; the last one ends in `gap`, and so does the one stage of a network without blocks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -86,14 +86,18 @@ def _map_ends(graph: LayerGraph, maps: list[Node]) -> Iterator[tuple[str, str]]:
 
 
 def _vector_ends(graph: LayerGraph, readers: list[Node]) -> Iterator[tuple[str, str]]:
-    """Yield every stage of a network of vectors, and the last layer of its block."""
+    """Yield every stage of a network of vectors, and what the first layer of the next reads."""
     if not readers:
         return
     gap = readers[-1].inputs[0]
     before = graph.ancestors(gap) | {gap}
-    ends = {node.block: node.id for node in graph.nodes if node.id in before and node.block}
-    for number, layer in enumerate(ends.values() or [gap], start=1):
-        yield f"s{number}", layer
+    blocks: dict[str, Node] = {}
+    for node in graph.nodes:
+        if node.block and node.id in before:
+            blocks.setdefault(node.block, node)
+    _, *later = blocks.values() if blocks else [readers[-1]]
+    for number, end in enumerate([*(first.inputs[0] for first in later), gap], start=1):
+        yield f"s{number}", end
 
 
 def _area(size: tuple[int, ...]) -> tuple[int, ...]:

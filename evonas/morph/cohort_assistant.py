@@ -14,8 +14,10 @@ from typing import ClassVar, final
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph, cost
 from evonas.genome.cohort import CANDIDATE, Cohort, Edge, Node, Stage, split_end
+from evonas.genome.members import members, with_members
 from evonas.morph.carry import floating_dtype, torch_generator
-from evonas.morph.cohort_edit import with_cohort
+from evonas.morph.cohort_edit import remaining, with_cohort
+from evonas.morph.cohort_example import example_options, with_example
 from evonas.morph.cohort_learning import is_active
 from evonas.morph.cohort_members import (
     free_name,
@@ -29,7 +31,6 @@ from evonas.morph.cohort_members import (
     tag_of,
     trained_where_taught,
     with_member,
-    with_parts,
 )
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.mutation import Mutation
@@ -61,6 +62,17 @@ class CohortAssistant(Mutation):
     source: ClassVar[str] = "TAKD, Mirzadeh et al., 2020, https://arxiv.org/abs/1902.03393"
 
     options: CohortOptions = field(default_factory=CohortOptions)
+
+    @classmethod
+    def example(cls) -> "CohortAssistant":
+        """Return the mutation with a few losses."""
+        return cls(options=example_options())
+
+    @classmethod
+    def example_genome(cls, genome: Genome) -> Genome:
+        """Return the genome with a cohort whose members teach it, and have wider networks."""
+        wider = {name: scaled(graph, 2.0) for name, graph in members(with_example(genome)).items()}
+        return with_members(with_example(genome), wider)
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw a teacher with a smaller student, and whether the assistant learns first."""
@@ -95,9 +107,10 @@ class CohortAssistant(Mutation):
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
         """Draw the assistant's weights: nobody has any of these widths."""
+        del before
         node, generator = edit.args["node"], torch_generator(rng)
         part = fresh_state(network(after, node), floating_dtype(state), generator)
-        return with_parts(before, after, state, {node: part})
+        return remaining(after, state).plus(node, part)
 
     def _pairs(self, genome: Genome, cohort: Cohort) -> list[tuple[str, str]]:
         """Return teachers with students that have fewer parameters."""

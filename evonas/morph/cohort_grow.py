@@ -12,14 +12,14 @@ from evonas.errors import EditError, unknown
 from evonas.genome import Edit, Genome
 from evonas.genome.members import NETWORK, as_genome, members
 from evonas.morph.branch import Branch
-from evonas.morph.cohort_edit import with_cohort
+from evonas.morph.cohort_edit import remaining, with_cohort
+from evonas.morph.cohort_example import example_options, with_example
 from evonas.morph.cohort_members import (
     member_edit,
     network,
     present,
     surviving,
     with_member,
-    with_parts,
 )
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.dense import InsertDense
@@ -72,6 +72,16 @@ class CohortGrow(Mutation):
 
     options: CohortOptions = field(default_factory=CohortOptions)
 
+    @classmethod
+    def example(cls) -> "CohortGrow":
+        """Return the mutation with a few losses."""
+        return cls(options=example_options())
+
+    @classmethod
+    def example_genome(cls, genome: Genome) -> Genome:
+        """Return the genome with a cohort."""
+        return with_example(genome)
+
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw the member, the operator and its edit."""
         cohort = present(genome, self.options)
@@ -109,7 +119,7 @@ class CohortGrow(Mutation):
         if part.tensors:
             old, new = (as_genome(network(genome, node)) for genome in (before, after))
             part = _mutation(inner).inherit(old, new, inner, part, rng)
-        return with_parts(before, after, state, {node: part})
+        return remaining(after, state).plus(node, part)
 
 
 def _inner(edit: Edit) -> Edit:

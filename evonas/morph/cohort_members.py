@@ -1,21 +1,19 @@
-"""What edits of a cohort's members have in common: names, edges, edits, and the members' states."""
+"""What edits of a cohort's members have in common: names, edges, edits, and fresh weights."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
 import torch
 
-from evonas.cohort_plan import SCAFFOLD
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome, LayerGraph
 from evonas.genome.cohort import CANDIDATE, COHORT, COHORT_GENES, Cohort, Edge, split_end
 from evonas.genome.cohort_kinds import LOGITS
 from evonas.genome.members import MEMBERS, NETWORK, members, with_members
-from evonas.genome.schedule import Curve
-from evonas.morph.carry import fresh
+from evonas.morph import carry
 from evonas.morph.cohort_check import NUMBERED
 from evonas.morph.cohort_learning import TASK, is_active
+from evonas.morph.cohort_moves import fresh
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.cohort_repair import repaired
 from evonas.state import State
@@ -97,14 +95,10 @@ def labelled(node: str, tag: str) -> Edge:
 
 def taught(to: str, source: str, options: CohortOptions, tag: str) -> Edge:
     """Return the edge by which a node learns from another's probabilities."""
-    return Edge(
-        loss={"name": DIVERGENCE},
-        to=f"{to}:{LOGITS}",
-        source=f"{source}:{LOGITS}",
-        weight=Curve(end=options.losses[DIVERGENCE].weight),
-        unit="gradient",
-        tag=tag,
+    edge = Edge(
+        loss={"name": DIVERGENCE}, to=f"{to}:{LOGITS}", source=f"{source}:{LOGITS}", tag=tag
     )
+    return fresh(edge, options.losses[DIVERGENCE])
 
 
 def tag_of(cohort: Cohort, node: str) -> str:
@@ -125,20 +119,12 @@ def trained_where_taught(cohort: Cohort, node: str) -> Cohort:
     return replace(cohort, stages=stages)
 
 
-def with_parts(before: Genome, after: Genome, state: State, parts: Mapping[str, State]) -> State:
-    """Return the candidate's state with those of nodes that stay, of the scaffold, and `parts`."""
-    past, now = Cohort.of(before) or Cohort(), Cohort.of(after) or Cohort()
-    stay = (past.nodes.keys() & now.nodes.keys()) - {CANDIDATE}
-    kept = {node: state.part(node) for node in (*stay, SCAFFOLD)}
-    return state.joined(dict(sorted({**kept, **parts}.items())))
-
-
 def fresh_state(graph: LayerGraph, dtype: torch.dtype, generator: torch.Generator) -> State:
     """Return a state of a network with weights drawn anew."""
     return State(
         {
             f"{node.id}.{name}": tensor
             for node in graph.nodes
-            for name, tensor in fresh(graph, node, dtype, generator).items()
+            for name, tensor in carry.fresh(graph, node, dtype, generator).items()
         }
     )

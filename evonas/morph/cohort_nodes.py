@@ -12,11 +12,11 @@ import torch
 
 from evonas.genome import Edit, Genome
 from evonas.genome.cohort import CANDIDATE, Aggregator, Cohort, Edge, Node, Stage, split_end
-from evonas.genome.cohort_kinds import LossKind
 from evonas.genome.members import members, with_members
 from evonas.morph.carry import floating_dtype, torch_generator
 from evonas.morph.cohort_check import NUMBERED
-from evonas.morph.cohort_edit import with_cohort
+from evonas.morph.cohort_edit import remaining, with_cohort
+from evonas.morph.cohort_example import example_options, with_example
 from evonas.morph.cohort_members import (
     DIVERGENCE,
     free_name,
@@ -31,7 +31,6 @@ from evonas.morph.cohort_members import (
     taught,
     trained_where_taught,
     with_member,
-    with_parts,
 )
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.mutation import Mutation
@@ -40,8 +39,6 @@ from evonas.state import State
 
 _FRESH_RATIO = 0.25
 """Of the copies, those that start with fresh weights."""
-
-_LOGITS_ONLY = CohortOptions(losses={DIVERGENCE: LossKind(ends="logits")})
 
 
 @final
@@ -67,8 +64,13 @@ class CohortClone(Mutation):
 
     @classmethod
     def example(cls) -> "CohortClone":
-        """Return the mutation where networks may learn from each other's probabilities."""
-        return cls(options=_LOGITS_ONLY)
+        """Return the mutation with a few losses."""
+        return cls(options=example_options())
+
+    @classmethod
+    def example_genome(cls, genome: Genome) -> Genome:
+        """Return the genome with a cohort."""
+        return with_example(genome)
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw whom to copy, and whether with its weights."""
@@ -110,7 +112,7 @@ class CohortClone(Mutation):
             part = fresh_state(graph, floating_dtype(state), generator)
         else:
             part = _noisy(copied, args["noise"], generator)
-        return with_parts(before, after, state, {args["node"]: part})
+        return remaining(after, state).plus(args["node"], part)
 
 
 @final
@@ -131,8 +133,13 @@ class CohortDrop(Mutation):
 
     @classmethod
     def example(cls) -> "CohortDrop":
-        """Return the mutation where networks may learn from each other's probabilities."""
-        return cls(options=_LOGITS_ONLY)
+        """Return the mutation with a few losses."""
+        return cls(options=example_options())
+
+    @classmethod
+    def example_genome(cls, genome: Genome) -> Genome:
+        """Return the genome with a cohort."""
+        return with_example(genome)
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw who goes."""
@@ -154,8 +161,8 @@ class CohortDrop(Mutation):
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
         """Drop the tensors of nodes that are gone."""
-        del edit, rng
-        return with_parts(before, after, state, {})
+        del before, edit, rng
+        return remaining(after, state)
 
 
 @final
@@ -179,8 +186,13 @@ class CohortSnapshot(Mutation):
 
     @classmethod
     def example(cls) -> "CohortSnapshot":
-        """Return the mutation where networks may learn from each other's probabilities."""
-        return cls(options=_LOGITS_ONLY)
+        """Return the mutation with a few losses."""
+        return cls(options=example_options())
+
+    @classmethod
+    def example_genome(cls, genome: Genome) -> Genome:
+        """Return the genome with a cohort."""
+        return with_example(genome)
 
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Return the one edit there is, unless there is such a snapshot."""
@@ -210,9 +222,9 @@ class CohortSnapshot(Mutation):
         return with_cohort(genome, edit)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
-        """Return the state as it is: a snapshot is taken in training."""
-        del before, after, edit, rng
-        return state
+        """Return the state of those who are there: a snapshot is taken in training."""
+        del before, edit, rng
+        return remaining(after, state)
 
 
 def without(cohort: Cohort, name: str) -> Cohort:

@@ -7,7 +7,8 @@ from typing import ClassVar, final
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome
 from evonas.genome.cohort import CANDIDATE, Cohort, Edge, Spec, Stage, split_end
-from evonas.morph.cohort_edit import proposed, with_cohort
+from evonas.morph.cohort_edit import proposed, remaining, with_cohort
+from evonas.morph.cohort_example import example_options, with_example
 from evonas.morph.cohort_learning import FROZEN, is_active
 from evonas.morph.cohort_options import CohortOptions
 from evonas.morph.mutation import Mutation
@@ -40,6 +41,16 @@ class CohortStage(Mutation):
 
     options: CohortOptions = field(default_factory=CohortOptions)
 
+    @classmethod
+    def example(cls) -> "CohortStage":
+        """Return the mutation with a few losses."""
+        return cls(options=example_options())
+
+    @classmethod
+    def example_genome(cls, genome: Genome) -> Genome:
+        """Return the genome with a cohort."""
+        return with_example(genome)
+
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw what changes."""
         return proposed(genome, self.operator, self.options, lambda one: _varied(one, rng))
@@ -49,9 +60,9 @@ class CohortStage(Mutation):
         return with_cohort(genome, edit)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
-        """Return the state as it is."""
-        del before, after, edit, rng
-        return state
+        """Return the state of those who are there."""
+        del before, edit, rng
+        return remaining(after, state)
 
 
 @final
@@ -70,6 +81,16 @@ class CohortSampler(Mutation):
 
     options: CohortOptions = field(default_factory=CohortOptions)
 
+    @classmethod
+    def example(cls) -> "CohortSampler":
+        """Return the mutation with a few losses."""
+        return cls(options=example_options())
+
+    @classmethod
+    def example_genome(cls, genome: Genome) -> Genome:
+        """Return the genome with a cohort."""
+        return with_example(genome)
+
     def propose(self, genome: Genome, rng: Rng) -> Edit | None:
         """Draw the stage, the sampler and who scores."""
         return proposed(genome, self.operator, self.options, lambda one: self._varied(one, rng))
@@ -79,9 +100,9 @@ class CohortSampler(Mutation):
         return with_cohort(genome, edit)
 
     def inherit(self, before: Genome, after: Genome, edit: Edit, state: State, rng: Rng) -> State:
-        """Return the state as it is."""
-        del before, after, edit, rng
-        return state
+        """Return the state of those who are there."""
+        del before, edit, rng
+        return remaining(after, state)
 
     def _varied(self, cohort: Cohort, rng: Rng) -> Cohort:
         number = int(rng.integers(len(cohort.stages)))

@@ -6,13 +6,15 @@ takes each part's weights from the parent that has it, which keeps neither paren
 the later edits of `second` are replayed on `first` with its trained weights, by the operators that
 made them, each of which keeps the function; `evonas.morph.inherit` brings their trained weights.
 Pruning is not carried over: its counts are of the second parent's widths, and genes cross by group
-(`evonas.morph.prune_crossover`).
+(`evonas.morph.prune_crossover`). Nor are cohorts, which cross by what their parts mean
+(`evonas.morph.cohort_crossover`).
 """
 
 from collections.abc import Mapping
 
 from evonas.errors import EditError, unknown
 from evonas.genome import Edit, Genome
+from evonas.genome.cohort import COHORT
 from evonas.genome.pruning import PRUNING
 from evonas.morph.always import ALWAYS
 from evonas.morph.mutation import Mutation
@@ -41,7 +43,7 @@ def crossover(
     child, renamed = first, dict[str, str]()
     known = {edit.id for edit in first.edits}
     for edit in second.edits:
-        if edit.id in known or _prunes(edit):
+        if edit.id in known or _is_of_other_genes(edit):
             continue
         chosen = rng.random() < keep
         if edit.operator not in mutations:
@@ -60,9 +62,9 @@ def crossover(
     return child if len(child.edits) > len(first.edits) else None
 
 
-def _prunes(edit: Edit) -> bool:
-    """Return whether an edit is of the pruning genes, or thins the graphs by them."""
-    return any(split_target(target)[0] == PRUNING for target in edit.targets)
+def _is_of_other_genes(edit: Edit) -> bool:
+    """Return whether an edit is of genes that have a crossover of their own, or follows them."""
+    return any(split_target(target)[0] in {PRUNING, COHORT} for target in edit.targets)
 
 
 def _keeps_function(mutation: Mutation, edit: Edit, genome: Genome) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from evonas.genome import Edit, Genome
+from evonas.genome.members import members
 from evonas.morph.influence import influential
 from evonas.morph.naming import prefix
 from evonas.morph.replay import translated
@@ -39,6 +40,26 @@ def with_donations(
                 moved = {key: tensor.to(dtypes[key]) for key, tensor in given.items()}
                 tensors |= {f"{here}{node_id}.{key}": tensor for key, tensor in moved.items()}
     return replace(state, tensors=tensors)
+
+
+def with_donated_members(child: Genome, state: State, donor: Genome, trained: State) -> State:
+    """Return the child's state with the donor's weights for members that have none yet.
+
+    They are those of a member of the donor with the very same network, of the same name if that
+    one has it.
+
+    Args:
+        child: The child, in whose cohort members of the donor may have come over.
+        state: The child's state.
+        donor: The other parent.
+        trained: The donor's state.
+    """
+    theirs = members(donor)
+    for name, graph in members(child).items():
+        twins = sorted((other != name, other) for other, one in theirs.items() if one == graph)
+        if twins and not state.part(name).tensors:
+            state = state.plus(name, trained.part(twins[0][1]))
+    return state
 
 
 def _origins(child: Genome, first: Genome, donor: Genome) -> Mapping[str, str]:

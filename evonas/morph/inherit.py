@@ -6,7 +6,7 @@ from evonas import seeds
 from evonas.errors import EditError, unknown
 from evonas.genome import Genome
 from evonas.morph.always import ALWAYS
-from evonas.morph.donate import with_donations
+from evonas.morph.donate import with_donated_members, with_donations
 from evonas.morph.mutation import Mutation
 from evonas.seeds import Rng
 from evonas.state import State
@@ -21,7 +21,8 @@ def inherit(
     """Return the child's state at birth.
 
     The first parent's state is mapped by the child's later edits, each of which draws from a stream
-    of its own. Any further parent donates trained weights for layers that its own edits made.
+    of its own. Any further parent donates trained weights for layers that its own edits made, and
+    for members of its cohort.
 
     Args:
         mutations: The operators, by name.
@@ -49,6 +50,7 @@ def inherit(
         raise EditError("the child's edits do not lead from its first parent to its architecture")
     for donor, trained in parents[1:]:
         state = with_donations(child, parents[0][0], state, donor, trained)
+        state = with_donated_members(child, state, donor, trained)
     return state
 
 

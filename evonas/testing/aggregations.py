@@ -89,8 +89,8 @@ def _fresh_weights_depend_on_the_seed_alone(bench: _Bench) -> None:
 def _a_saved_state_gives_the_same_target(bench: _Bench) -> None:
     first, other = bench.started(0), bench.started(1)
     other.load_state_dict(first.state_dict())
-    pair = [bench.target(one) for one in (first, other)]
-    assert torch.allclose(*pair, atol=_CLOSE), "something that matters is not in the state"
+    same = torch.allclose(bench.target(first), bench.target(other), atol=_CLOSE)
+    assert same, "something that matters is not in the state"
 
 
 def _the_weights_of_every_sample_sum_to_one(bench: _Bench) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from evonas.candidate import fresh_model
 from evonas.errors import EditError
 from evonas.genome import Edit, Genome
 from evonas.morph.mutation import Mutation
@@ -16,7 +15,15 @@ from evonas.state import State
 from evonas.testing.check import Check, checks_of
 from evonas.testing.classes import class_checks
 from evonas.testing.edits import Bench, bench_for, rng
-from evonas.testing.sandbox import TOLERANCE, loaded, outputs, same_tensors, seeded, total_loss
+from evonas.testing.sandbox import (
+    TOLERANCE,
+    fresh_state,
+    loaded,
+    outputs,
+    same_tensors,
+    seeded,
+    total_loss,
+)
 
 
 def mutation_checks(mutation: Mutation) -> list[Check]:
@@ -125,7 +132,7 @@ def _an_edit_of_something_that_is_not_there_is_an_edit_error(bench: Bench) -> No
 
 def _inherited_tensors_are_those_of_the_child(bench: Bench) -> None:
     for case in bench.edited:
-        wanted = _shapes(State.of(fresh_model(bench.space, case.after, 0)))
+        wanted = _shapes(fresh_state(bench.space, case.after))
         given = _shapes(case.inherited())
         missing, extra = sorted(wanted.keys() - given), sorted(given.keys() - wanted)
         assert not missing, f"{case}: the child's {missing[0]!r} is not inherited"
@@ -136,11 +143,10 @@ def _inherited_tensors_are_those_of_the_child(bench: Bench) -> None:
 
 def _inherited_slots_fit_their_parameters(bench: Bench) -> None:
     for case in bench.edited:
-        child = fresh_model(bench.space, case.after, 0)
-        shapes = {name: tuple(parameter.shape) for name, parameter in child.named_parameters()}
+        shapes = _shapes(fresh_state(bench.space, case.after))
         for slot, values in case.inherited().slots.items():
             for name, value in values.items():
-                assert name in shapes, f"{case}: {slot} for {name!r}, which is no parameter"
+                assert name in shapes, f"{case}: {slot} for {name!r}, which is no tensor"
                 assert value.ndim == 0 or tuple(value.shape) == shapes[name], (
                     f"{case}: {slot} of {name!r} is {tuple(value.shape)}, not {shapes[name]}"
                 )

@@ -11,6 +11,8 @@ from evonas import devices
 from evonas.candidate import fresh_model
 from evonas.errors import ConfigError
 from evonas.genome import Genome
+from evonas.genome.members import as_genome, members
+from evonas.morph.build import build
 from evonas.networks import Signature, Signatures, named
 from evonas.plugins import load, names
 from evonas.space import SearchSpace
@@ -122,8 +124,22 @@ def total_loss(model: nn.Module, signatures: Signatures, step: int) -> Tensor:
 
 
 def trained(space: SearchSpace, genome: Genome, signatures: Signatures) -> State:
-    """Return the state of a candidate after two steps of training in float64."""
-    return practise(fresh_model(space, genome, 0).double(), signatures)
+    """Return the state of a candidate and its members after two steps of training in float64."""
+    own = practise(fresh_model(space, genome, 0).double(), signatures)
+    parts = {name: practise(model.double(), signatures) for name, model in _members(genome).items()}
+    return own.joined(parts)
+
+
+def fresh_state(space: SearchSpace, genome: Genome) -> State:
+    """Return a state that a candidate and its members might have before any training."""
+    parts = {name: State.of(model) for name, model in _members(genome).items()}
+    return State.of(fresh_model(space, genome, 0)).joined(parts)
+
+
+def _members(genome: Genome) -> Mapping[str, nn.Module]:
+    """Build the members of a genome's cohort."""
+    with seeded(0):
+        return {name: build(as_genome(graph)) for name, graph in members(genome).items()}
 
 
 def loaded(space: SearchSpace, genome: Genome, state: State) -> nn.Module:
@@ -134,7 +150,7 @@ def loaded(space: SearchSpace, genome: Genome, state: State) -> nn.Module:
     """
     model = fresh_model(space, genome, 1).double()
     try:
-        model.load_state_dict(dict(state.tensors))
+        model.load_state_dict(dict(state.own.tensors))
     except RuntimeError as error:
         raise AssertionError(f"the state does not fit the candidate: {error}") from None
     return model

@@ -18,6 +18,7 @@ from evonas.networks import Signatures
 from evonas.state import State
 from evonas.testing.check import Check, checks_of
 from evonas.testing.classes import class_checks
+from evonas.testing.distilled_training import distilled_training_checks
 from evonas.testing.pruned_training import pruned_training_checks
 from evonas.testing.sandbox import registered_spaces, same_tensors, seeded
 from evonas.trainer import Context, Stopped, Trained, Trainer
@@ -128,6 +129,8 @@ def trainer_checks(trainer: Trainer) -> list[Check]:
     found = [*class_checks(trainer), *checks_of(bench, functions)]
     if trainer.prunes:
         found += pruned_training_checks(trainer, lambda: bench.prepared)
+    if trainer.distils:
+        found += distilled_training_checks(trainer, lambda: bench.prepared)
     return found
 
 

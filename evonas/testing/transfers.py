@@ -92,6 +92,7 @@ def _the_same_ends_cost_the_same(ends: _Ends) -> None:
 def _the_order_of_the_samples_does_not_matter(ends: _Ends) -> None:
     order = torch.arange(SAMPLES).flip(0)
     to, source, targets = ends.to().detach(), ends.source(), labels()
+    source = None if source is None else source.detach()
     turned = None if source is None else source[order]
     first = float(ends.transfer.loss(to, source, targets))
     other = float(ends.transfer.loss(to[order], turned, targets[order]))

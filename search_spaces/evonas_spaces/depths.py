@@ -49,8 +49,9 @@ class Depths(SearchSpace):
         width: Channels of the stem and of the first stage in the seed.
         growth: How many times wider each stage is than the one before.
         operators: Mutations by entry-point name or as `module:Class`. The default ones leave what
-            every block returns in the shape of what it reads, so that it can be left out; that
-            of `insert-dense` would be wider.
+            every block returns in the shape of what it reads, so that it can be left out. After
+            `insert-dense` it would be wider, and behind the convolution of `insert-identity` the
+            two could be widened apart.
         max_layers: Convolutions and linear layers that insertions may lead to.
         max_width: Channels of a layer that widening may lead to.
         slots: Insertions a block in the flat encoding for samplers of fixed vectors.
@@ -67,7 +68,6 @@ class Depths(SearchSpace):
         "widen-copies",
         "branch",
         "insert-layer",
-        "insert-identity",
         "insert-shortcut",
         "insert-separable",
         "grow-kernel",

@@ -84,7 +84,16 @@ def test_an_edit_is_told_against_the_one_before_it_on_record() -> None:
 
 def test_an_edit_of_many_changes_tells_the_first_and_counts_the_rest() -> None:
     genome = GENOMES[2]
-    assert told(genome.edits[1], genome).endswith("; 3 more")
+    shown, rest = told(genome.edits[1], genome).split("; ")[:-1], 3
+    assert len(shown) + rest == len(changes(HINTED, PEERED))
+    assert told(genome.edits[1], genome).endswith(f"; {rest} more")
+
+
+def test_an_edit_of_one_long_change_tells_it_all() -> None:
+    long = replace(HINT, to="candidate:" + "s" * 90)
+    after = replace(KD, edges=(*KD.edges, long))
+    edit = GENOMES[0].edit("cohort-add-edge", COHORT_GENES, genes=after.to_json())
+    assert told(edit, GENOMES[0].with_edit(edit), GENOMES[0]).endswith("s" * 90)
 
 
 def test_a_first_edit_of_unknown_origin_is_told_by_what_it_led_to() -> None:
@@ -95,6 +104,24 @@ def test_a_first_edit_of_unknown_origin_is_told_by_what_it_led_to() -> None:
 def test_an_edit_that_leaves_the_genes_is_told_by_its_operator() -> None:
     genome = GENOMES[0].with_edit(GENOMES[0].edit("cohort-grow", COHORT_GENES, genes=KD.to_json()))
     assert told(genome.edits[-1], genome, GENOMES[0]) == "cohort-grow"
+
+
+def test_the_growth_of_a_member_is_told_by_the_edit_of_its_network() -> None:
+    genome = GENOMES[2]
+    inner = genome.edit("widen", "net/conv", by=2)
+    grown = genome.edit(
+        "cohort-grow", COHORT_GENES, genes=PEERED.to_json(), node="peer", edit=inner.to_json()
+    )
+    assert told(grown, genome.with_edit(grown)) == "cohort-grow: widen net/conv of peer"
+
+
+def test_a_clone_is_told_with_whom_it_copies() -> None:
+    genome = GENOMES[1]
+    clone = genome.edit(
+        "cohort-clone", COHORT_GENES, genes=PEERED.to_json(), node="peer", of="candidate"
+    )
+    phrase = "cohort-clone: + peer, a copy of candidate; "
+    assert told(clone, genome.with_edit(clone)).startswith(phrase)
 
 
 def test_the_words_of_a_curve_say_where_it_goes() -> None:
