@@ -143,7 +143,7 @@ def test_a_sampler_without_positives_is_replaced() -> None:
 
 
 def test_a_contrast_that_no_batch_can_hold_is_dropped() -> None:
-    after = settled(contrastive(), replace(OPTIONS, batch_size=16))
+    after = settled(contrastive(), replace(OPTIONS, batch_size=3))
     assert names(after) == names(mutual())
     shuffled = replace(OPTIONS, samplers=({"name": "shuffled"},))
     assert names(settled(contrastive(), shuffled)) == names(mutual())
