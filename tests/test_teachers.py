@@ -101,7 +101,7 @@ def refused(folder: Path, cohort: object, *said: str, **changes: Any) -> None:
     [
         ({**NETWORK, "arguments": {"outputs": 9}}, "it makes (9,) of (2,), the trainer wants (4,)"),
         ({**NETWORK, "arguments": {"inputs": 7}}, "it does not take inputs of (2,)"),
-        ({**NETWORK, "arguments": {"hiden": 7}}, "cannot make the network"),
+        ({**NETWORK, "arguments": {"hid": 7}}, "cannot make the network"),
         ({**NETWORK, "weights": "nowhere.safetensors"}, "cannot read the weights 'nowhere"),
         ({"network": "nowhere:network"}, "cannot import 'nowhere:network'"),
         ({"network": "support.cohort_search:taught"}, "cannot make the network"),
