@@ -96,7 +96,6 @@ class Cohorts:
             sizes={name: one.parameters for name, one in self.teachers.items()},
             taps=self.space.taps,
             batch_size=plugins.setting(trainer, "batch_size"),
-            classes=self.signature.outputs[0],
         )
         return self.table.options(known, cohort)
 

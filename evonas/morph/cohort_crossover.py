@@ -11,7 +11,16 @@ from math import sqrt
 from typing import Any, ClassVar, final
 
 from evonas.genome import Edit, Genome, LayerGraph
-from evonas.genome.cohort import CANDIDATE, Aggregator, Cohort, Edge, Node, Stage, split_end
+from evonas.genome.cohort import (
+    CANDIDATE,
+    COHORT_CROSS,
+    Aggregator,
+    Cohort,
+    Edge,
+    Node,
+    Stage,
+    split_end,
+)
 from evonas.genome.members import members, with_members
 from evonas.genome.schedule import Curve
 from evonas.morph.cohort_align import matched, moved, partners
@@ -29,7 +38,6 @@ from evonas.morph.mutation import Mutation
 from evonas.seeds import Rng
 from evonas.state import State
 
-CROSS = "cohort-cross"
 FOREIGN_RATIO = 0.25
 """Of the parts that only the other parent has, those that come over."""
 
@@ -44,7 +52,7 @@ class CohortCross(Mutation):
     It takes two parents to propose one: see `crossed_cohorts`.
     """
 
-    operator: ClassVar[str] = CROSS
+    operator: ClassVar[str] = COHORT_CROSS
     exact: ClassVar[bool] = True
     exact_in_training: ClassVar[bool] = True
     source: ClassVar[str] = "this project"
@@ -92,7 +100,7 @@ def crossed_cohorts(first: Genome, second: Genome, options: CohortOptions, rng: 
     graphs = _carried(second, grown)
     changed = child.put_into(with_members(first, {**members(first), **graphs}))
     rows = {name: graph.to_json() for name, graph in graphs.items()}
-    edit = member_edit(first, CROSS, changed, options, graphs=rows)
+    edit = member_edit(first, COHORT_CROSS, changed, options, graphs=rows)
     return edit and _without_spare_graphs(first, edit)
 
 
@@ -253,7 +261,7 @@ def _without_spare_graphs(first: Genome, edit: Edit) -> Edit:
     """Return the edit without networks of members that its repair has dropped."""
     rows, nodes = edit.args["graphs"], edit.args["genes"]["nodes"]
     left = {name: row for name, row in rows.items() if name in nodes}
-    return first.edit(CROSS, *edit.targets, **{**edit.args, "graphs": left})
+    return first.edit(COHORT_CROSS, *edit.targets, **{**edit.args, "graphs": left})
 
 
 def _stem(name: str) -> str:

@@ -24,7 +24,7 @@ class Joints:
     Attributes:
         cohort: The genes.
         options: What the search allows.
-        taps: Of every node, by node and tap.
+        taps: Of every node, and maybe of others, by node and tap.
     """
 
     cohort: Cohort
@@ -77,8 +77,8 @@ class Joints:
             if made != ends and (made, ends) != ("logits", "vectors"):
                 raise EditError(f"{end!r} makes {made}, and {ends} are needed")
             return self.shape(self._first(name), made)
-        if name not in self.taps:
-            known = ", ".join(sorted([*self.taps, *self.cohort.aggregators]))
+        if name not in self.cohort.nodes:
+            known = ", ".join(sorted([*self.cohort.nodes, *self.cohort.aggregators]))
             raise EditError(f"the cohort has no {name!r} (known: {known})")
         if tap not in self.taps[name]:
             raise EditError(

@@ -30,7 +30,6 @@ class CohortOptions:
         sizes: How many parameters each teacher has, by node.
         taps: Finds the taps of a network of the space.
         batch_size: Of the trainer, against what losses need.
-        classes: The number of classes.
         max_nodes: Members and snapshots that a cohort may have.
         max_edges: Edges that a cohort may have.
     """
@@ -43,7 +42,6 @@ class CohortOptions:
     sizes: Mapping[str, int] = field(default_factory=dict)
     taps: Taps = _none
     batch_size: int = 64
-    classes: int = 10
     max_nodes: int = 4
     max_edges: int = 16
 

@@ -18,6 +18,9 @@ from evonas.morph.cohort_learning import (
 PER_CLASS = "per-class"
 """The sampler that holds `count` samples of every class that a batch has."""
 
+CONTRASTED = 2
+"""How many classes a batch holds at least where a loss sets samples of one against others'."""
+
 SLACK = 1e-3
 """By how much the sum of rounded shares may differ from 1."""
 
@@ -95,10 +98,10 @@ def check_batch(joints: Joints, edge: Edge) -> None:
         EditError: naming the edge.
     """
     kind, options = joints.kind(edge), joints.options
-    if kind.per_class > 1 and kind.per_class * options.classes > options.batch_size:
+    if kind.per_class > 1 and kind.per_class * CONTRASTED > options.batch_size:
         raise EditError(
-            f"the edge {edge.name!r} needs {kind.per_class} samples of each of {options.classes}"
-            f" classes, and a batch has {options.batch_size}; raise batch_size"
+            f"the edge {edge.name!r} needs {kind.per_class} samples of each of {CONTRASTED} classes"
+            f" at least, and a batch has {options.batch_size}; raise batch_size"
         )
     if kind.max_batch and kind.max_batch < options.batch_size:
         raise EditError(

@@ -5,14 +5,14 @@ some stages empty. What does not fit any more is dropped, who learns from nobody
 and nothing is renamed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from evonas.errors import EditError
 from evonas.genome import Genome
 from evonas.genome.cohort import CANDIDATE, Aggregator, Cohort, Edge, Node
-from evonas.genome.cohort_kinds import LOGITS
+from evonas.genome.cohort_kinds import LOGITS, Tap
 from evonas.genome.members import members, with_members
 from evonas.morph.cohort_check import NUMBERED, check, check_networks, check_node, is_name
 from evonas.morph.cohort_joints import Joints
@@ -24,6 +24,10 @@ from evonas.morph.cohort_refit import refitted
 from evonas.morph.cohort_taps import taps_of
 
 T = TypeVar("T")
+
+Taps = Mapping[str, Tap]
+
+_CANDIDATE = Node(kind="candidate", role="student")
 
 _ROUNDS = 32
 
@@ -38,8 +42,9 @@ def repaired(genome: Genome, options: CohortOptions) -> Genome:
     """
     check_networks(genome)
     cohort = canonical(Cohort.of(genome) or Cohort())
+    taps = _taps(genome, cohort, options)
     for _ in range(_ROUNDS):
-        before, cohort = cohort, canonical(_round(genome, cohort, options))
+        before, cohort = cohort, canonical(_round(Joints(cohort, options, taps)))
         if cohort == before:
             break
     whole = with_cohort_of(genome, cohort)
@@ -62,41 +67,48 @@ def with_cohort_of(genome: Genome, cohort: Cohort) -> Genome:
     return with_members(cohort.put_into(genome), graphs)
 
 
-def _round(genome: Genome, cohort: Cohort, options: CohortOptions) -> Cohort:
-    """Return the cohort after every rule has been applied once."""
-    cohort = _with_nodes(genome, cohort, options)
-    cohort = _with_aggregators(genome, cohort, options)
-    cohort = _with_edges(Joints.of(genome, cohort, options))
-    cohort = refitted(Joints.of(genome, cohort, options))
-    return with_matching(_limited(_of_use(_anchored(cohort)), options))
-
-
-def _with_nodes(genome: Genome, cohort: Cohort, options: CohortOptions) -> Cohort:
-    """Return the cohort with those nodes that have a network."""
+def _taps(genome: Genome, cohort: Cohort, options: CohortOptions) -> Mapping[str, Taps]:
+    """Return the taps of the nodes that have a network, the candidate among them."""
     graphs = {**members(genome), **genome.architecture}
-    nodes = {CANDIDATE: Node(kind="candidate", role="student"), **cohort.nodes}
+    nodes = {CANDIDATE: _CANDIDATE, **cohort.nodes}
+    found: dict[str, Taps] = {}
+    for name, node in nodes.items():
+        try:
+            check_node(name, node)
+            found[name] = taps_of(name, nodes, graphs, options)
+        except EditError:
+            continue
+    return found
 
-    def exists(name: str) -> None:
-        check_node(name, nodes[name])
-        taps_of(name, nodes, graphs, options)
 
-    while len(kept := [name for name in nodes if _holds(exists, name)]) < len(nodes):
-        nodes = {name: nodes[name] for name in kept}
+def _round(joints: Joints) -> Cohort:
+    """Return the cohort after every rule has been applied once."""
+    for rule in (_with_nodes, _with_aggregators, _with_edges, refitted):
+        joints = replace(joints, cohort=rule(joints))
+    return with_matching(_limited(_of_use(_anchored(joints.cohort)), joints.options))
+
+
+def _with_nodes(joints: Joints) -> Cohort:
+    """Return the cohort with those nodes that have a network."""
+    cohort, options = joints.cohort, joints.options
+    known = {CANDIDATE: _CANDIDATE, **cohort.nodes}
+    nodes = {name: node for name, node in known.items() if name in joints.taps}
     numbered = sorted(name for name, node in nodes.items() if node.kind in NUMBERED)
     surplus = numbered[options.max_nodes :]
     nodes = {name: node for name, node in nodes.items() if name not in surplus}
+    nodes = {name: node for name, node in nodes.items() if not node.of or node.of in nodes}
     views = [name for name in cohort.readout if name in nodes and nodes[name].kind == "view"]
     read = [name for name in views if nodes[name].of == CANDIDATE]
     return replace(cohort, nodes=nodes, readout=(CANDIDATE, *dict.fromkeys(read)))
 
 
-def _with_aggregators(genome: Genome, cohort: Cohort, options: CohortOptions) -> Cohort:
+def _with_aggregators(joints: Joints) -> Cohort:
     """Return the cohort with those aggregators that have something to join.
 
     Inputs that are gone are left out; one input is a target itself, and needs no aggregator.
     """
     while True:
-        joints = Joints.of(genome, cohort, options)
+        cohort = joints.cohort
         kept: dict[str, Aggregator] = {}
         alone: dict[str, str] = {}
         for name in cohort.aggregators:
@@ -110,7 +122,7 @@ def _with_aggregators(genome: Genome, cohort: Cohort, options: CohortOptions) ->
         found = replace(cohort, aggregators=kept, edges=_redirected(cohort.edges, alone))
         if found == cohort:
             return cohort
-        cohort = found
+        joints = replace(joints, cohort=found)
 
 
 def _with_inputs(joints: Joints, name: str) -> Aggregator:

@@ -94,7 +94,6 @@ def _small(
             teachers={name: taps for name, node in cohort.nodes.items() if node.kind == "teacher"},
             taps=space.taps,
             batch_size=batch_size,
-            classes=signatures[NETWORK].outputs[0],
             max_edges=max(CohortOptions.max_edges, len(cohort.edges)),
         ),
     )

@@ -200,8 +200,8 @@ def test_a_network_that_is_never_trained_is_refused() -> None:
 
 
 def test_a_batch_too_small_for_a_contrast_is_refused_by_edge() -> None:
-    message = refused(contrastive(), replace(OPTIONS, batch_size=16))
-    assert "needs 2 samples of each of 10 classes, and a batch has 16" in message
+    message = refused(contrastive(), replace(OPTIONS, batch_size=3))
+    assert "needs 2 samples of each of 2 classes at least, and a batch has 3" in message
     assert "'icl peer:gap to candidate:gap'" in message
 
 

@@ -143,7 +143,7 @@ def test_a_sampler_without_positives_is_replaced() -> None:
 
 
 def test_a_contrast_that_no_batch_can_hold_is_dropped() -> None:
-    after = settled(contrastive(), replace(OPTIONS, batch_size=16))
+    after = settled(contrastive(), replace(OPTIONS, batch_size=3))
     assert names(after) == names(mutual())
     shuffled = replace(OPTIONS, samplers=({"name": "shuffled"},))
     assert names(settled(contrastive(), shuffled)) == names(mutual())
@@ -169,6 +169,16 @@ def test_a_candidate_of_two_networks_is_hopeless() -> None:
     graph = SEED.architecture["net"]
     with pytest.raises(EditError, match="given actor, critic"):
         repaired(Genome({"actor": graph, "critic": graph}), OPTIONS)
+
+
+def without_taps(genome: Genome) -> dict[str, Tap]:
+    raise EditError(f"{genome.key} has no taps")
+
+
+@pytest.mark.parametrize("options", [CohortOptions(), CohortOptions(taps=without_taps)])
+def test_a_candidate_that_has_no_logits_is_hopeless(options: CohortOptions) -> None:
+    with pytest.raises(EditError, match="candidate"):
+        repaired(with_cohort(mutual()), options)
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -117,14 +117,20 @@ class Steps:
 
     @classmethod
     def begin(
-        cls, plan_: CohortPlan, model: fx.GraphModule, *, epochs: int = 1, batch_size: int = 8
+        cls,
+        plan_: CohortPlan,
+        model: fx.GraphModule,
+        *,
+        epochs: int = 1,
+        batch_size: int = 8,
+        mixes: bool = False,
     ) -> "Steps":
-        """Begin without augmentation."""
+        """Begin without augmentation; a second look at a batch is its mirror image."""
         lent = Lent(
             data=data(),
             epochs=epochs,
             batch_size=batch_size,
-            mixes=False,
+            mixes=mixes,
             seed=0,
             generator=torch.Generator().manual_seed(0),
             again=lambda batch: batch.inputs.flip(3),
