@@ -6,25 +6,32 @@ one birth, the seed, with a fixed cohort or none. Arms of a seed share data, fir
 and the number of steps; what is judged is what the run hands over after its last step.
 """
 
-from collections.abc import Callable, Mapping
+import argparse
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import torch
+from ledger import Arm, add_options, recorded
 from numpy.typing import NDArray
+from paired import Contrast, contrast_table, summary
 from sklearn.datasets import load_digits
-from torch import nn
+from torch import Tensor, nn
 
-from evonas import api, devices, seeds, store
+from evonas import api, config, devices, seeds, store
 from evonas.api import Member
+from evonas.config import Run
 from evonas.teachers import FILE, copy_teachers
 from evonas.trainer import Context
 
 PICTURES, COPIES, CLASSES, NOISE = 400, 10, 10, 0.2
 
 Pictures = NDArray[np.float64]
+Change = Callable[[Pictures], Pictures]
 Table = Mapping[str, Any]
 
 
@@ -41,10 +48,17 @@ class Digits:
 
     seed: int
     wrong: float = 0.0
-    domains: tuple[Callable[[Pictures], Pictures], ...] = ()
+    domains: tuple[Change, ...] = ()
 
-    def write(self, folder: Path) -> Path:
-        """Write what the trainer reads, and `domain_test`, the number of each test picture's."""
+    def file(self, folder: Path) -> Path:
+        """Return the file of the digits, which is written if it is not there.
+
+        Beside what the trainer reads it has `domain_test`, the number of each test picture's.
+        """
+        file = folder / "digits.npz"
+        if file.exists():
+            return file
+        folder.mkdir(parents=True)
         x, y = load_digits(return_X_y=True)
         draws = seeds.stream(self.seed, "digits")
         order = draws.permutation(len(y))
@@ -54,8 +68,6 @@ class Digits:
         for number, change in enumerate(self.domains):
             x[domain == number] = change(x[domain == number])
         x_train, x_test = np.repeat(x[:PICTURES], COPIES, axis=0), x[PICTURES:]
-        file = folder / "digits.npz"
-        folder.mkdir(parents=True, exist_ok=True)
         np.savez(
             file,
             x=x_train + draws.normal(0, NOISE, x_train.shape),
@@ -77,31 +89,32 @@ class Learner:
         space: Whose seed it is.
         preset: Of the cohort; None for no cohort.
         teachers: Of the cohort.
-        trainer: Fields that differ from those of all learners.
+        wrong: See `Digits`.
     """
 
     space: Table
     preset: str | Table | None = None
     teachers: Table = field(default_factory=dict)
-    trainer: Table = field(default_factory=dict)
+    wrong: float = 0.0
 
-    def trained(self, digits: Digits, folder: Path, name: str) -> Member:
-        """Train it; teachers that another one in the folder has had are not made again.
+    def trained(self, data: Path, seed: int, name: str) -> Member:
+        """Train it beside its data; teachers that another one there has had are not made again.
 
         Args:
-            digits: To learn, always the same in a folder.
-            folder: For all learners of these digits.
-            name: Of the learner.
+            data: A file of digits.
+            seed: Of all that is drawn.
+            name: Of the learner, and of the folder of its run.
         """
-        own = folder / name
-        (own / "weights").mkdir(parents=True)
-        for made in sorted(folder.glob(f"*/{FILE}"))[:1] if self.teachers else ():
-            copy_teachers(made.parent, own)
-        found = api.search(self._table(folder / "digits.npz", digits.seed), out=own)
-        return found.member(0)
+        folder = data.parent / name
+        (folder / "weights").mkdir(parents=True)
+        made = sorted(data.parent.glob(f"*/{FILE}")) if self.teachers else []
+        if made:
+            copy_teachers(made[0].parent, folder)
+        return api.search(self.run(data, seed), out=folder).member(0)
 
-    def _table(self, data: Path, seed: int) -> Table:
-        table = {
+    def run(self, data: Path, seed: int) -> Run:
+        """Return the search of one birth."""
+        table: dict[str, Any] = {
             "births": 1,
             "seed": seed,
             "executor": "serial",
@@ -109,10 +122,11 @@ class Learner:
             "durability": "flush",
             "objectives": {"error": "min"},
             "space": self.space,
-            "trainer": {**_TRAINER, **self.trainer, "data": str(data)},
+            "trainer": {**_TRAINER, "data": str(data)},
         }
         cohort = {"preset": self.preset, "operators": [], "teachers": self.teachers}
-        return table if self.preset is None else {**table, "cohort": cohort}
+        table |= {} if self.preset is None else {"cohort": cohort}
+        return config.from_table(table, "learner")
 
 
 _TRAINER: Table = {
@@ -124,31 +138,65 @@ _TRAINER: Table = {
 }
 
 
-def judged(learner: Learner, name: str, folder: Path, digits: Digits) -> Table:
-    """Train a learner and return the student's accuracy, and what its training cost."""
-    own = folder / str(digits.seed)
-    if not own.exists():
-        digits.write(own)
-    member = learner.trained(digits, own, name)
-    cost = member.evaluation.cost
-    return {"final": accuracy(member), "gigamacs": cost.macs / 1e9, "seconds": cost.seconds}
+def compare(
+    about: str, learners: Mapping[str, Learner], contrasts: Sequence[Contrast], count: int
+) -> None:
+    """Train all learners as the command line asks, seed by seed, and print the tables.
+
+    Args:
+        about: What the script is, in its first line.
+        learners: By the name of the arm.
+        contrasts: Fixed before the runs.
+        count: Of seeds, unless the command line says otherwise.
+    """
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    add_options(parser, seeds=count)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        arms = {name: _arm(name, one, Path(folder)) for name, one in learners.items()}
+        records = recorded(arms, options.seeds, options.record)
+    print("accuracy of the student on test data after the last step, percent")
+    print(summary(records, arms, {"final": 2, "gigamacs": 1, "seconds": 1}))
+    print(contrast_table(records, contrasts, seeds.stream(0, "bootstrap")))
+
+
+def _arm(name: str, learner: Learner, folder: Path) -> Arm:
+    def run(seed: int) -> Table:
+        data = Digits(seed=seed, wrong=learner.wrong).file(folder / f"{learner.wrong:g}-{seed}")
+        member = learner.trained(data, seed, name)
+        return {"final": accuracy(member), **cost(member)}
+
+    return run
+
+
+def cost(*members: Member) -> Mapping[str, float]:
+    """Return what trainings cost: multiply-accumulates, those of the cohort too; CPU seconds."""
+    costs = [member.evaluation.cost for member in members]
+    return {
+        "gigamacs": sum(one.macs for one in costs) / 1e9,
+        "seconds": sum(one.seconds for one in costs),
+    }
 
 
 def accuracy(member: Member, view: str | None = None) -> float:
     """Return the accuracy on the test data, in percent, of what was handed over."""
-    folder = member.found.folder
-    prepared = store.load_prepared(folder)
-    assert prepared is not None, "the search has prepared the data"
-    device = devices.best()
-    context = Context(device, torch.float32, 0, prepared, None, lambda *_, **__: None)
+    device, data = devices.best(), prepared_of(member)
+    context = Context(device, torch.float32, 0, data, None, lambda *_, **__: None)
     model = member.model(view).to(device)
     return 100 * member.found.run.trainer.test(model, context)["accuracy"]
 
 
-def small_network(widths: tuple[int, ...] = (4, 8, 16)) -> nn.Module:
+def prepared_of(member: Member) -> Mapping[str, Tensor]:
+    """Return the data of its search."""
+    prepared = store.load_prepared(member.found.folder)
+    assert prepared is not None, "the search has prepared the data"
+    return prepared
+
+
+def small_network(widths: Sequence[int] = (4, 8, 16)) -> nn.Module:
     """Return convolutions with batch norms, a pool between two of them, and a linear layer."""
     layers: list[nn.Module] = []
-    for number, (given, made) in enumerate(zip((1, *widths), widths, strict=False)):
+    for number, (given, made) in enumerate(pairwise((1, *widths))):
         layers += [nn.MaxPool2d(2)] if number else []
         layers += [nn.Conv2d(given, made, 3, padding=1, bias=False)]
         layers += [nn.BatchNorm2d(made), nn.ReLU()]
@@ -158,3 +206,6 @@ def small_network(widths: tuple[int, ...] = (4, 8, 16)) -> nn.Module:
 
 SMALL: Table = {"name": "adopted", "network": "cohort_training:small_network"}
 """The space whose seed is `small_network`."""
+
+TEACHER: Table = {"teacher": {"width": 4.0}}
+"""A network four times as wide as the seed, trained as that is."""
