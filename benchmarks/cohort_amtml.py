@@ -22,7 +22,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
-from cohort_training import SMALL, Change, Digits, Learner, accuracy, cost, prepared_of
+from cohort_learners import SMALL, Change, Digits, Learner, accuracy, cost, prepared_of
 from ledger import Arm, add_options, recorded
 from paired import Contrast, contrast_table, summary
 from torch import Tensor, nn

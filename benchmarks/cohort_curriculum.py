@@ -9,7 +9,7 @@ the same learning rates. Contrasts were fixed before the runs.
     python benchmarks/cohort_curriculum.py --seeds 16
 """
 
-from cohort_training import SMALL, TEACHER, Learner, compare
+from cohort_learners import SMALL, TEACHER, Learner, compare
 from paired import Contrast
 
 WRONG = {"": 0.0, ", 20 % wrong": 0.2}

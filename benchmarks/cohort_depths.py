@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cohort_training import Digits, Learner, accuracy, cost
+from cohort_learners import Digits, Learner, accuracy, cost
 from ledger import Arm, add_options, recorded
 from paired import Contrast, contrast_table, summary
 

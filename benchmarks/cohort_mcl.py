@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from cohort_training import SMALL, Learner, compare
+from cohort_learners import SMALL, Learner, compare
 from paired import Contrast
 
 from evonas.cohort_preset import Available, CohortPreset

@@ -9,7 +9,7 @@ weights; `takd` shares them between assistant and student. The contrast was fixe
 
 from collections.abc import Mapping
 
-from cohort_training import SMALL, TEACHER, Learner, compare
+from cohort_learners import SMALL, TEACHER, Learner, compare
 from paired import Contrast
 
 LEARNERS: Mapping[str, Learner] = {

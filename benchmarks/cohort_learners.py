@@ -204,7 +204,7 @@ def small_network(widths: Sequence[int] = (4, 8, 16)) -> nn.Module:
     return nn.Sequential(*layers, *head)
 
 
-SMALL: Table = {"name": "adopted", "network": "cohort_training:small_network"}
+SMALL: Table = {"name": "adopted", "network": "cohort_learners:small_network"}
 """The space whose seed is `small_network`."""
 
 TEACHER: Table = {"teacher": {"width": 4.0}}
