@@ -16,7 +16,7 @@ from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
 from evonas.genome.cohort import Cohort, Edge
 from evonas.genome.members import members
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.options import CohortOptions
 from evonas.setup import prepare
 
 SCHOOL = "support.cohort_search:School"

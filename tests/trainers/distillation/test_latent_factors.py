@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from evonas.aggregation import Combination
 from evonas.devices import seeded
 from evonas.errors import ConfigError
-from evonas_trainers.distillation.latent_factors import LatentFactors
-from evonas_trainers.distillation.logit_losses import SoftLabels
+from evonas_trainers.distillation.aggregators.latent_factors import LatentFactors
+from evonas_trainers.distillation.losses.logits import SoftLabels
 
 CLASSES = 4
 DOMAINS = 3

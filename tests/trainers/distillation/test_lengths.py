@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from evonas_trainers.distillation.lengths import lengths, unit
+from evonas_trainers.distillation.losses.lengths import lengths, unit
 
 
 def vectors(size: float) -> Tensor:
