@@ -177,6 +177,8 @@ def _foreign(
         is_new = bool({split_end(to)[0], split_end(source)[0]} & grown.new)
         if is_new or rng.random() < FOREIGN_RATIO:
             known = tag_of(own, split_end(to)[0]) or tag_of(own, CANDIDATE)
+            if edge.matched and own.bilevel is not None:
+                known = own.bilevel.inner
             found.append(replace(edge, to=to, source=source, tag=known))
     names = {edge.name for edge in own.edges}
     return [edge for edge in found if edge.name not in names]

@@ -21,6 +21,7 @@ from cohorts import (
 
 from evonas.errors import EditError
 from evonas.genome import Genome
+from evonas.genome.bilevel import Bilevel
 from evonas.genome.cohort import Aggregator, Cohort, Edge, Node, Stage
 from evonas.genome.cohort_kinds import Tap
 from evonas.genome.members import members
@@ -212,6 +213,7 @@ def thrown(rng: Rng) -> Cohort:
     rules = (*OPTIONS.aggregators, "nonsense")
     samplers = (*OPTIONS.samplers, {"name": "odd"})
     return Cohort(
+        bilevel=of((None, Bilevel(inner="a", outer="b"), Bilevel(inner="", outer="b", every=0))),
         nodes={
             "candidate": Node(kind="candidate"),
             **{name: node(name) for name in pool[1:-1] if rng.random() < 0.7},
@@ -228,6 +230,7 @@ def thrown(rng: Rng) -> Cohort:
                 weight=curve(),
                 both=bool(rng.integers(2)),
                 tag=of(("", "a", "b")),
+                matched=bool(rng.integers(2)),
             )
             for _ in range(rng.integers(0, 25))
         ),

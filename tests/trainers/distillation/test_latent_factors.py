@@ -78,9 +78,9 @@ def right_experts(*, learns_from_labels: bool, penalty: float = 0.01) -> float:
         target = module.forward(teachers, [seen], labels)
         draw = SoftLabels(temperature=5.0).loss
         loss = (
-            module.label_loss(target, labels) + draw(student, target.detach(), labels)
+            module.label_loss(target, labels) + draw(student, target.detach(), labels).mean()
             if learns_from_labels
-            else draw(student, target, labels)
+            else draw(student, target, labels).mean()
         )
         optimizer.zero_grad()
         loss.backward()

@@ -14,11 +14,11 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from evonas.genome.cohort import Cohort, Edge
 from evonas.genome.shapes import Shape
 from evonas.morph.cohort.matching import partners
+from evonas_trainers.distillation.losses.lengths import unit
 
 WIDTH = 128
 """Of what is compared."""
@@ -54,7 +54,7 @@ class Matching:
     def _projection(self, end: str) -> Tensor:
         if end not in self._projected:
             projected = self._modules[projection_key(end)](self._features(end))
-            self._projected[end] = F.normalize(projected)
+            self._projected[end] = unit(projected)
         return self._projected[end]
 
 

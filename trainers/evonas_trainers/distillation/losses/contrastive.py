@@ -18,11 +18,11 @@ from typing import ClassVar, final
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from evonas.genome.cohort_kinds import LossKind
 from evonas.transfer import Transfer
 from evonas_trainers.distillation.losses.divergence import check_temperatures, divergence
+from evonas_trainers.distillation.losses.lengths import unit
 
 _MCL = (
     "Online Knowledge Distillation via Mutual Contrastive Learning for Visual Recognition, "
@@ -134,7 +134,7 @@ class SoftMutualContrast(Transfer):
 
 def _similarities(anchors: Tensor, others: Tensor, tau: float) -> Tensor:
     """Return the cosine of each anchor with each of the others, over tau: (batch, batch)."""
-    return F.normalize(anchors) @ F.normalize(others).T / tau
+    return unit(anchors) @ unit(others).T / tau
 
 
 def _contrast(similarities: Tensor, targets: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from evonas.genome.cohort_kinds import LossKind
 from evonas.transfer import Transfer
+from evonas_trainers.distillation.losses.lengths import unit
 
 EPSILON = 1e-6
 """Below this a map's standard deviation is that of a flat map."""
@@ -57,7 +58,7 @@ class Attention(Transfer):
         """Return the squared distance of the two unit-length maps."""
         assert source is not None
         mine, its = _at_one_size(to.square().mean(1), source.square().mean(1))
-        distance = F.normalize(mine.flatten(1)) - F.normalize(its.flatten(1))
+        distance = unit(mine.flatten(1)) - unit(its.flatten(1))
         return distance.square().sum(1)
 
 

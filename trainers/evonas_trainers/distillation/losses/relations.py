@@ -10,12 +10,12 @@ in the mean.
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from evonas.genome.cohort_kinds import LossKind
 from evonas.transfer import Transfer
+from evonas_trainers.distillation.losses.lengths import lengths, unit
 
 EPSILON = 1e-12
 """The least mean distance that others are measured by."""
@@ -58,12 +58,12 @@ def _differences(outputs: Tensor) -> Tensor:
 
 def _angles(outputs: Tensor) -> Tensor:
     """Return the cosine at j of the angle to i and k, at [j, i, k]."""
-    directions = F.normalize(_differences(outputs), dim=2)
+    directions = unit(_differences(outputs), dim=2)
     return directions @ directions.transpose(1, 2)
 
 
 def _distances(outputs: Tensor) -> Tensor:
     """Return the distances, in units of the mean of those that are not 0."""
-    apart = torch.linalg.vector_norm(_differences(outputs), dim=2)
+    apart = lengths(_differences(outputs), dim=2)
     mean = apart.sum() / apart.count_nonzero().clamp_min(1)
     return apart / mean.clamp_min(EPSILON)
