@@ -135,7 +135,7 @@ def test_processes_write_the_same_journal(found: api.Found, tmp_path: Path) -> N
 def test_a_cohort_that_cannot_be_trained_is_infeasible(
     data: str, tmp_path: Path, edge: Edge, said: str
 ) -> None:
-    run = config.from_table(table(data, trainer={**table(data)["trainer"], "batch_size": 4}), "run")
+    run = config.from_table(table(data, trainer={**table(data)["trainer"], "batch_size": 3}), "run")
     (tmp_path / "weights").mkdir()
     seed = prepare(run, tmp_path).seed
     cohort = Cohort.of(seed)
