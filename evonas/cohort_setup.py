@@ -9,7 +9,7 @@ from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.options import CohortOptions
 from evonas.networks import Signatures
 from evonas.teaching import Told, make_teachers
 
@@ -40,6 +40,11 @@ def with_cohort(
         raise ConfigError(
             "a cohort with views is not pruned: a view has norms of its own, whose channels would"
             " have to go with the candidate's; leave out [pruning], or choose another preset"
+        )
+    if run.pruning is not None and cohort.bilevel is not None:
+        raise ConfigError(
+            "a cohort that learns by virtual steps is not pruned: these know nothing of pruned"
+            " weights; leave out [pruning], or choose another preset"
         )
     check_views((*run.objectives, *run.limits), cohort.readout[1:])
     if reason := cohorts.refusal(seed, run.trainer):

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, final
+from functools import cached_property
+from typing import Any, final
 
 from evonas import plugins
 from evonas.aggregation import Aggregation
@@ -11,16 +12,13 @@ from evonas.cohort_plan import SCAFFOLD
 from evonas.cohort_preset import CohortPreset
 from evonas.errors import ConfigError, unknown
 from evonas.genome.cohort import CANDIDATE, Cohort, Spec
-from evonas.morph.cohort_operators import mutations_for
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.learning import TASK
+from evonas.morph.cohort.operators import mutations_for
+from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.mutation import Mutation
 from evonas.sampling import Sampler
 from evonas.transfer import Transfer
 
-T = TypeVar("T")
-
-TASK = "task"
-"""The loss that is no plug-in: the trainer's own, against the labels."""
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -64,8 +62,8 @@ class CohortTable:
         preset: The method that the seed starts with, as a name or a table of `name` and fields.
         operators: Which mutations of cohorts there are; all by default, and with an empty list the
             cohort stays as it is.
-        max_nodes: See `evonas.morph.cohort_options.CohortOptions`, as for the next.
-        max_edges: See there.
+        max_nodes: See `evonas.morph.cohort.options.CohortOptions`, as for the next.
+        max_edges: See there; a preset with more has room for those it starts with.
         samplers: What stages may draw samples by; all that are installed, by default.
         teachers: By the name of the node; by default as many as the preset needs, each twice as
             wide as the seed network.
@@ -116,20 +114,19 @@ class CohortTable:
         Raises:
             ConfigError: if a plug-in is not known.
         """
-        losses = {edge.loss["name"] for edge in start.edges} - {TASK}
+        installed = self._installed
+        losses = {edge.loss["name"] for edge in start.edges} - {TASK} - installed.losses.keys()
         rules = {one.rule["name"] for one in start.aggregators.values()}
-        drawn = [{"name": one} if isinstance(one, str) else one for one in self.samplers]
-        sampled = {stage.sampler["name"] for stage in start.stages}
-        sampled |= {str(spec.get("name", "")) for spec in drawn}
-        samplers = _classes(Sampler, sampled)
+        rules -= installed.aggregators.keys()
+        samplers = {stage.sampler["name"] for stage in start.stages}
         return replace(
             known,
-            losses={name: one.kind for name, one in _classes(Transfer, losses).items()},
-            aggregators={name: one.kind for name, one in _classes(Aggregation, rules).items()},
-            samplers=tuple(drawn or [{"name": name} for name in samplers]),
-            scorers=frozenset(name for name, one in samplers.items() if one.scores),
+            losses={**installed.losses, **_kinds(Transfer, losses)},
+            aggregators={**installed.aggregators, **_kinds(Aggregation, rules)},
+            samplers=installed.samplers,
+            scorers=installed.scorers | _scorers(name for name in samplers if ":" in name),
             max_nodes=self.max_nodes,
-            max_edges=self.max_edges,
+            max_edges=max(self.max_edges, len(start.edges)),
         )
 
     def mutations(self, options: CohortOptions) -> Mapping[str, Mutation]:
@@ -145,12 +142,33 @@ class CohortTable:
                 raise unknown("cohort operator", name, known)
         return {name: known[name] for name in chosen}
 
+    @cached_property
+    def _installed(self) -> CohortOptions:
+        """What is installed and may be used; found once, and sent to workers with the table."""
+        every = sorted(plugins.names(Sampler))
+        drawn = [{"name": one} if isinstance(one, str) else one for one in self.samplers or every]
+        named = {str(spec.get("name", "")) for spec in drawn}
+        return CohortOptions(
+            losses=_kinds(Transfer, plugins.names(Transfer)),
+            aggregators=_kinds(Aggregation, plugins.names(Aggregation)),
+            samplers=tuple(drawn),
+            scorers=_scorers({*every, *named}),
+        )
 
-def _classes(contract: type[T], further: Iterable[str]) -> Mapping[str, type[T]]:
-    """Return the plug-ins of a contract that are installed, and further ones by their names.
+
+def _kinds(contract: type[Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return what plug-ins need, by name.
 
     Raises:
         ConfigError: if there is none of a name.
     """
-    names = sorted({*plugins.names(contract), *further})
-    return {name: plugins.load(contract, name) for name in names}
+    return {name: plugins.load(contract, name).kind for name in sorted(names)}
+
+
+def _scorers(names: Iterable[str]) -> frozenset[str]:
+    """Return those samplers that want a scorer.
+
+    Raises:
+        ConfigError: if there is none of a name.
+    """
+    return frozenset(name for name in names if plugins.load(Sampler, name).scores)

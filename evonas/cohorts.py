@@ -15,8 +15,8 @@ from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK, with_members
 from evonas.genome.nested import depths
-from evonas.morph.cohort_check import check
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.check import check
+from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.scaled import scaled
 from evonas.networks import Signature, Signatures
 from evonas.space import SearchSpace
@@ -96,7 +96,6 @@ class Cohorts:
             sizes={name: one.parameters for name, one in self.teachers.items()},
             taps=self.space.taps,
             batch_size=plugins.setting(trainer, "batch_size"),
-            classes=self.signature.outputs[0],
         )
         return self.table.options(known, cohort)
 

@@ -65,12 +65,11 @@ def search(run: Run, folder: Path, view: View) -> History:
     with ExitStack() as stack:
         store, setup = opened(run, folder, view.told)
         stack.enter_context(closing(store))
-        evaluator = Evaluator.of(run, folder)
 
         def listen(report: Reported) -> None:
             view.reported(report.number, report.step, report.metrics)
 
-        pool = stack.enter_context(closing(run.executor.start(evaluator, listen)))
+        pool = stack.enter_context(closing(run.executor.start(Evaluator.of(run, folder), listen)))
         info = search_info(run, folder, setup.signatures)
         mirror = run.tracker.start(info) if run.tracker else None
         loop = _Search(run=run, store=store, setup=setup, pool=pool, view=view, mirror=mirror)
@@ -169,9 +168,9 @@ class _Search:
     def _broken(self, birth: Birth) -> str:
         try:
             sizes = static_sizes(self.run.space, birth.genome, self.setup.signatures)
+            return over_limits(sizes, self.run.limits)
         except EditError as error:  # a view that the edited network does not have any more
             return str(error)
-        return over_limits(sizes, self.run.limits)
 
     def _final(self, number: int) -> Birth | None:
         """Return the next clone of the front for the last training, once the front is known."""

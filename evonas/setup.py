@@ -122,9 +122,7 @@ def prepare(run: Run, folder: Path, told: Told = lambda _: None) -> Setup:
     _check_genes(run.genes, values)
     _check_model(fresh_model(run.space, seed, run.seed), signatures, run.trainer)
     sizes = static_sizes(run.space, seed, signatures)
-    broken = over_limits(sizes, run.limits)
-    if broken and (run.pruning is None or not run.pruning.removes_filters):
-        raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
+    _check_limits(run, sizes)
     mutations = dict(run.space.mutations())
     if run.genes:
         mutations["settings"] = Settings(run.genes)
@@ -135,6 +133,7 @@ def prepare(run: Run, folder: Path, told: Told = lambda _: None) -> Setup:
     learning = None
     if run.cohort is not None:
         seed, learning = with_cohort(run, folder, seed, signatures, told)
+        _check_limits(run, static_sizes(run.space, seed, signatures))
         mutations |= run.cohort.mutations(learning)
     question = Question(run.space, mutations, run.objectives, run.seed, options, learning)
     return Setup(question, signatures, seed)
@@ -162,6 +161,13 @@ def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> 
                 found = measure.static(build(view), signatures)
                 sizes |= {f"{name}{ending}": size for name, size in found.items()}
     return sizes
+
+
+def _check_limits(run: Run, sizes: Mapping[str, float]) -> None:
+    """Check that the seed is within the limits, or can be pruned into them."""
+    broken = over_limits(sizes, run.limits)
+    if broken and (run.pruning is None or not run.pruning.removes_filters):
+        raise ConfigError(f"the seed network is too large: {broken}; raise the limit")
 
 
 def _check_genes(genes: Mapping[str, BaseDistribution], values: Mapping[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """The contract of a transfer loss: what an edge of a cohort costs.
 
-One convention holds for all, so that weights mean the same everywhere: losses are averaged over the
-batch; divergences of softened probabilities are multiplied by the temperature's square; a weight
-does not depend on a map's size: squared differences are summed over the positions of maps of unit
-length, and averaged over those of others.
+One convention holds for all, so that weights mean the same everywhere: a loss has a value for every
+sample, and whoever asks for it averages over the batch, perhaps with weights; divergences of
+softened probabilities are multiplied by the temperature's square; a weight does not depend on a
+map's size: squared differences are summed over the positions of maps of unit length, and averaged
+over those of others.
 """
 
 from abc import ABC, abstractmethod
@@ -31,7 +32,10 @@ class Transfer(ABC):
 
     @abstractmethod
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:
-        """Return the loss, a scalar.
+        """Return the loss of every sample, (batch,), twice differentiable; the batch's is the mean.
+
+        Where a loss is of several samples together, its value belongs to one of them: the anchor of
+        a contrast, the row of a matrix, the middle of a triple.
 
         Args:
             to: The end that learns, float32, (batch, ...); a head's output, not normalised, where

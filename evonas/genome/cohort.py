@@ -3,7 +3,8 @@
 A cohort is a small graph. Its nodes are networks: the candidate itself, members that are trained
 beside it, frozen teachers, snapshots, and views that share parameters. Its edges are losses, each
 from a tap of one node to a tap of another. Aggregators make one target of several taps. Stages say
-who trains by which edges, when, and on which samples. All of it is scaffolding: what is handed over
+who trains by which edges, when, and on which samples. A bilevel block says how samples' weights on
+matched edges learn. All of it is scaffolding: what is handed over
 is the candidate, and with it the views that the readout names.
 
 An end of an edge is `node:tap`, where the tap is a semantic name that the search space resolves
@@ -17,6 +18,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Literal, final
 
 from evonas.genome import canonical
+from evonas.genome.bilevel import Bilevel
 from evonas.genome.genome import Genome
 from evonas.genome.schedule import Curve
 
@@ -105,6 +107,8 @@ class Edge:
             at `to` is as long as that of cross-entropy.
         both: Whether the gradient flows into the source too.
         tag: By which stages choose edges.
+        matched: Whether the loss of every sample has a weight that is learned (see `Bilevel`): how
+            much both ends, or one and all that it is matched with, agree on the sample.
     """
 
     loss: Spec
@@ -114,6 +118,7 @@ class Edge:
     unit: Unit = "loss"
     both: bool = False
     tag: str = ""
+    matched: bool = False
 
     @property
     def name(self) -> str:
@@ -159,6 +164,7 @@ class Cohort:
         aggregators: By name; no node has such a name.
         edges: No two of one name.
         stages: One after another.
+        bilevel: How the weights of samples on matched edges learn, if there are any.
         readout: The nodes that are handed over and judged: the candidate, then views of it.
     """
 
@@ -170,6 +176,7 @@ class Cohort:
     edges: tuple[Edge, ...] = ()
     stages: tuple[Stage, ...] = (Stage(),)
     readout: tuple[str, ...] = (CANDIDATE,)
+    bilevel: Bilevel | None = None
 
     @classmethod
     def of(cls, genome: Genome) -> "Cohort | None":
@@ -188,6 +195,7 @@ class Cohort:
 
     def to_json(self) -> dict[str, Any]:
         """Return the canonical form: sorted, numbers rounded, defaults left out."""
+        block = {} if self.bilevel is None else {"bilevel": _row(self.bilevel)}
         return {
             "preset": self.preset,
             "nodes": {name: _row(node) for name, node in sorted(self.nodes.items())},
@@ -195,12 +203,14 @@ class Cohort:
             "edges": sorted((_row(edge) for edge in self.edges), key=canonical.text),
             "stages": [_row(stage) for stage in self.stages],
             "readout": list(self.readout),
+            **block,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Cohort":
         """Read what `to_json` wrote."""
         aggregators: Mapping[str, dict[str, Any]] = data["aggregators"]
+        block = data.get("bilevel")
         return cls(
             preset=data["preset"],
             nodes={name: Node(**_tuples(row)) for name, row in data["nodes"].items()},
@@ -208,6 +218,7 @@ class Cohort:
             edges=tuple(_edge(row) for row in data["edges"]),
             stages=tuple(Stage(**_tuples(row)) for row in data["stages"]),
             readout=tuple(data["readout"]),
+            bilevel=None if block is None else Bilevel(**block),
         )
 
 
@@ -221,7 +232,7 @@ def split_end(end: str) -> tuple[str, str]:
     return name, tap
 
 
-def _row(part: Node | Aggregator | Edge | Stage | Curve) -> dict[str, Any]:
+def _row(part: Node | Aggregator | Edge | Stage | Curve | Bilevel) -> dict[str, Any]:
     """Return a part as JSON, without the fields that have their default."""
     row: dict[str, Any] = {}
     for one in fields(part):

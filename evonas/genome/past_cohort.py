@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from itertools import accumulate
 from typing import Any, final
 
+from evonas.genome.bilevel import Bilevel
 from evonas.genome.cohort import (
     COHORT_GENES,
     Aggregator,
@@ -19,7 +20,7 @@ from evonas.genome.cohort_kinds import LOGITS
 from evonas.genome.genome import Edit, Genome
 from evonas.genome.schedule import Curve
 
-Part = Node | Aggregator | Edge | Stage
+Part = Node | Aggregator | Edge | Stage | Bilevel
 
 _COUNTED: tuple[NodeKind, ...] = ("member", "snapshot", "view")
 _LETTERS = 64
@@ -91,6 +92,7 @@ def changes(before: Cohort, after: Cohort) -> list[str]:
             {f"stage {stage.name}": stage for stage in before.stages},
             {f"stage {stage.name}": stage for stage in after.stages},
         ),
+        *_differences(_block(before), _block(after)),
         *_changed("readout", before.readout, after.readout),
     ]
 
@@ -138,6 +140,10 @@ def _before(earlier: Sequence[Edit], origin: Genome | None) -> Cohort | None:
     if earlier:
         return Cohort.from_json(earlier[-1].args["genes"])
     return None if origin is None else Cohort.of(origin)
+
+
+def _block(cohort: Cohort) -> Mapping[str, Bilevel]:
+    return {} if cohort.bilevel is None else {"bilevel": cohort.bilevel}
 
 
 def _edge_differences(before: Cohort, after: Cohort) -> Iterator[str]:

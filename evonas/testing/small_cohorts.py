@@ -12,7 +12,7 @@ from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK, with_members
 from evonas.genome.nested import depths
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.scaled import scaled
 from evonas.networks import Signatures
 from evonas.sampling import Sampler
@@ -94,6 +94,6 @@ def _small(
             teachers={name: taps for name, node in cohort.nodes.items() if node.kind == "teacher"},
             taps=space.taps,
             batch_size=batch_size,
-            classes=signatures[NETWORK].outputs[0],
+            max_edges=max(CohortOptions.max_edges, len(cohort.edges)),
         ),
     )

@@ -1,4 +1,4 @@
-"""The contract of transfer losses: a finite scalar that moves the end which learns."""
+"""The contract of transfer losses: a finite number for every sample, and it moves what learns."""
 
 from dataclasses import dataclass
 from typing import final
@@ -38,12 +38,13 @@ def transfer_checks(transfer: Transfer) -> list[Check]:
     """Return the checks of a loss, with its fields as they are."""
     functions = [
         _the_kind_can_be_met,
-        _the_loss_is_a_finite_scalar,
+        _every_sample_has_a_finite_loss,
         _the_end_that_learns_gets_a_gradient,
         _the_source_may_be_detached,
         _the_same_ends_cost_the_same,
-        _the_order_of_the_samples_does_not_matter,
+        _a_sample_keeps_its_loss_wherever_it_stands,
         _a_dead_end_makes_no_nan,
+        _the_gradient_can_be_differentiated,
         _a_batch_without_two_of_a_class_makes_no_nan,
         _what_comes_in_stays_as_it_is,
     ]
@@ -60,15 +61,17 @@ def _the_kind_can_be_met(ends: _Ends) -> None:
     assert kind.adapts != "embed" or kind.ends == "vectors", "`embed` makes vectors of the ends"
 
 
-def _the_loss_is_a_finite_scalar(ends: _Ends) -> None:
+def _every_sample_has_a_finite_loss(ends: _Ends) -> None:
     loss = ends.transfer.loss(ends.to(), ends.source(), labels())
-    assert loss.ndim == 0, f"the loss has the shape {tuple(loss.shape)}; average over the batch"
-    assert is_finite(loss), f"the loss is {loss.item()}"
+    assert loss.shape == (SAMPLES,), (
+        f"the loss of {SAMPLES} samples has the shape {tuple(loss.shape)}; return one for each"
+    )
+    assert is_finite(loss), f"the losses are {loss.tolist()}"
 
 
 def _the_end_that_learns_gets_a_gradient(ends: _Ends) -> None:
     to = ends.to()
-    ends.transfer.loss(to, ends.source(), labels()).backward()
+    ends.transfer.loss(to, ends.source(), labels()).mean().backward()
     assert is_finite(to.grad), "the gradient is not finite, or there is none"
     assert to.grad is not None
     assert to.grad.count_nonzero(), "the gradient is zero everywhere: nothing would be learned"
@@ -76,7 +79,8 @@ def _the_end_that_learns_gets_a_gradient(ends: _Ends) -> None:
 
 def _the_source_may_be_detached(ends: _Ends) -> None:
     to, source = ends.to(), ends.source()
-    ends.transfer.loss(to, None if source is None else source.detach(), labels()).backward()
+    given = None if source is None else source.detach()
+    ends.transfer.loss(to, given, labels()).mean().backward()
     assert is_finite(to.grad), "the gradient is not finite, or there is none"
 
 
@@ -85,18 +89,18 @@ def _the_same_ends_cost_the_same(ends: _Ends) -> None:
     for seed in (0, 1):
         with seeded(seed):
             losses.append(ends.transfer.loss(ends.to(), ends.source(), labels()))
-    first, again = (float(loss.detach()) for loss in losses)
-    assert first == again, f"the loss is {first} and then {again}; it must not draw"
+    first, again = (loss.tolist() for loss in losses)
+    assert first == again, f"the losses are {first} and then {again}; they must not be drawn"
 
 
-def _the_order_of_the_samples_does_not_matter(ends: _Ends) -> None:
+def _a_sample_keeps_its_loss_wherever_it_stands(ends: _Ends) -> None:
     order = torch.arange(SAMPLES).flip(0)
     to, source, targets = ends.to().detach(), ends.source(), labels()
     source = None if source is None else source.detach()
     turned = None if source is None else source[order]
-    first = float(ends.transfer.loss(to, source, targets))
-    other = float(ends.transfer.loss(to[order], turned, targets[order]))
-    assert abs(first - other) <= _CLOSE * max(1, abs(first)), f"{first} became {other}"
+    first = ends.transfer.loss(to, source, targets)
+    other = ends.transfer.loss(to[order], turned, targets[order])[order]
+    assert torch.allclose(first, other, rtol=_CLOSE, atol=_CLOSE), f"{first} became {other}"
 
 
 def _a_dead_end_makes_no_nan(ends: _Ends) -> None:
@@ -105,17 +109,32 @@ def _a_dead_end_makes_no_nan(ends: _Ends) -> None:
         to = (learns * ends.to()).detach().requires_grad_()
         given = None if source is None else (teaches * source).detach()
         loss = ends.transfer.loss(to, given, labels())
-        loss.backward()
-        assert is_finite(loss), f"the loss of ends that are zero is {loss.item()}"
+        loss.mean().backward()
+        assert is_finite(loss), f"the losses of ends that are zero are {loss.tolist()}"
         assert is_finite(to.grad), "the gradient of ends that are zero is not finite"
+
+
+def _the_gradient_can_be_differentiated(ends: _Ends) -> None:
+    """Virtual steps of learned matching are differentiated, so that of dead ends is finite, too."""
+    source = ends.source()
+    for learns, teaches in ((1, 1), (0, 1), (1, 0), (0, 0)):
+        to = (learns * ends.to()).detach().requires_grad_()
+        given = None if source is None else (teaches * source).detach()
+        loss = ends.transfer.loss(to, given, labels()).mean()
+        (first,) = torch.autograd.grad(loss, to, create_graph=True)
+        if first.requires_grad:
+            (second,) = torch.autograd.grad(first.sum(), to, materialize_grads=True)
+            assert is_finite(second), (
+                f"the second gradient is {second}; torch's norms have none at 0"
+            )
 
 
 def _a_batch_without_two_of_a_class_makes_no_nan(ends: _Ends) -> None:
     to, source = ends.to(), ends.source()
     few = slice(0, 2)
     loss = ends.transfer.loss(to[few], None if source is None else source[few], labels()[few])
-    loss.backward()
-    assert is_finite(loss), f"the loss of two samples of two classes is {loss.item()}"
+    loss.mean().backward()
+    assert is_finite(loss), f"the losses of two samples of two classes are {loss.tolist()}"
     assert is_finite(to.grad), "its gradient is not finite"
 
 

@@ -1,10 +1,10 @@
 """Residual networks whose sub-networks of fewer blocks are networks, too.
 
-Dynamic deep neural networks at depth level with embedded knowledge distillation (DDNN and EKD,
-2021, https://arxiv.org/abs/2103.00793): a network of stages of residual blocks, of which a
-sub-network uses the first blocks of every stage with the same weights. Reconstructed: the paper's
-abstract names no layers, so the seed is the ResNet for small pictures of Deep Residual Learning for
-Image Recognition (He, Zhang, Ren, Sun, 2016, https://arxiv.org/abs/1512.03385), with a 1x1
+Embedded Knowledge Distillation in Depth-Level Dynamic Neural Network (DDNN and EKD; Zhao, Lyu,
+Zhang, Xu, Cheng, 2021, https://arxiv.org/abs/2103.00793): a network of stages of residual blocks,
+of which a sub-network uses the first blocks of every stage with the same weights. Reconstructed
+from the abstract; the seed is the ResNet for small pictures of Deep Residual Learning for Image
+Recognition (He, Zhang, Ren, Sun, 2016, https://arxiv.org/abs/1512.03385), but with a 1x1
 convolution where the shape changes. Which sub-networks are trained is up to the cohort, by views
 with `depths`; `evonas.genome.nested` makes them.
 """
@@ -57,7 +57,7 @@ class Depths(SearchSpace):
         slots: Insertions a block in the flat encoding for samplers of fixed vectors.
     """
 
-    source: ClassVar[str] = "DDNN and EKD, 2021, https://arxiv.org/abs/2103.00793, reconstructed"
+    source: ClassVar[str] = "DDNN, Zhao et al. 2021, https://arxiv.org/abs/2103.00793"
 
     stages: int = 3
     blocks: int = 3

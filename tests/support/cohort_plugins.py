@@ -1,4 +1,4 @@
-"""Losses, aggregators and samplers that are small enough to be checked by eye."""
+"""Losses, aggregators, samplers and a preset that are small enough to be checked by eye."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evonas.aggregation import Aggregation, Combination
+from evonas.cohort_preset import Available, CohortPreset
+from evonas.genome.bilevel import Bilevel
+from evonas.genome.cohort import Cohort, Edge, Node, Stage
 from evonas.genome.cohort_kinds import AggregatorKind, LossKind
 from evonas.genome.shapes import Shape
 from evonas.sampling import Sampler
@@ -20,7 +23,7 @@ _PAPER = "a double for tests"
 @final
 @dataclass(frozen=True)
 class Soft(Transfer):
-    """T^2 KL(source || to), averaged over the batch."""
+    """T^2 KL(source || to)."""
 
     paper: ClassVar[str] = _PAPER
     kind: ClassVar[LossKind] = LossKind(ends="logits")
@@ -31,13 +34,17 @@ class Soft(Transfer):
         """Return the divergence."""
         assert source is not None
         t = self.temperature
-        return t * t * soft(to / t, source / t)
+        return t * t * _soft_rows(to / t, source / t)
 
 
 def soft(to: Tensor, source: Tensor) -> Tensor:
     """Return KL(softmax(source) || softmax(to)), averaged over the batch."""
+    return _soft_rows(to, source).mean()
+
+
+def _soft_rows(to: Tensor, source: Tensor) -> Tensor:
     share = torch.softmax(source, 1)
-    return (share * (share.log() - torch.log_softmax(to, 1))).sum(1).mean()
+    return (share * (share.log() - torch.log_softmax(to, 1))).sum(1)
 
 
 @final
@@ -51,9 +58,9 @@ class Square(Transfer):
     factor: float = 1.0
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:
-        """Return the mean over the batch of the sum over positions."""
+        """Return the sum over positions."""
         assert source is not None
-        return self.factor * (to - source).square().flatten(1).sum(1).mean()
+        return self.factor * (to - source).square().flatten(1).sum(1)
 
 
 @final
@@ -67,9 +74,9 @@ class Alike(Transfer):
     )
 
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:
-        """Return it, averaged over the batch."""
+        """Return it."""
         assert source is not None
-        return -F.cosine_similarity(to, source).mean()
+        return -F.cosine_similarity(to, source)
 
 
 @final
@@ -140,3 +147,25 @@ class Worst(Sampler):
         assert losses is not None
         while True:
             yield losses.argmax().repeat(batch_size)
+
+
+@final
+@dataclass(frozen=True)
+class MatchedPair(CohortPreset):
+    """Two networks, one of which learns from the other by samples that are matched."""
+
+    paper: ClassVar[str] = _PAPER
+
+    def cohort(self, available: Available) -> Cohort:
+        """Return one stage that trains both."""
+        ends = ("candidate:logits", "peer:logits")
+        return Cohort(
+            preset="pair",
+            nodes={"candidate": Node(kind="candidate"), "peer": Node(kind="member")},
+            edges=(
+                *(Edge(loss={"name": "task"}, to=end, tag="labels") for end in ends),
+                Edge(loss={"name": "kl"}, to=ends[0], source=ends[1], tag="match", matched=True),
+            ),
+            stages=(Stage(train=("candidate", "peer")),),
+            bilevel=Bilevel(inner="match", outer="labels"),
+        )

@@ -1,7 +1,8 @@
 """A search whose candidates learn in cohorts and train in milliseconds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, final
 
 import torch
@@ -9,9 +10,12 @@ from support.tiny_search import TINY
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evonas import config
 from evonas.cohort_preset import Available, CohortPreset
+from evonas.config import Run
 from evonas.genome.cohort import CANDIDATE, Cohort, Edge, Node, Stage
 from evonas.networks import Network, Signature, Signatures
+from evonas.setup import Setup, prepare
 from evonas.state import State
 from evonas.trainer import Context, Trained, Trainer
 
@@ -24,6 +28,44 @@ COHORT: Mapping[str, Any] = {
     "cohort": {"preset": "support.cohort_search:School", "operators": []},
 }
 """The table of its run file."""
+
+
+FIXED: Mapping[str, Any] = COHORT["cohort"]
+
+
+def run(cohort: object = FIXED, **changes: Any) -> Run:
+    return config.from_table({**COHORT, "cohort": cohort, **changes}, "school")
+
+
+def silent(message: str) -> None:
+    del message
+
+
+def started(
+    folder: Path, cohort: object = FIXED, told: Callable[[str], None] = silent, **changes: Any
+) -> Setup:
+    (folder / "weights").mkdir(parents=True, exist_ok=True)
+    return prepare(run(cohort, **changes), folder, told)
+
+
+def taught(teacher: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    return {**FIXED, "teachers": {"master": teacher}, **changes}
+
+
+def network(hidden: int = 3, inputs: int = 2, outputs: int = 4) -> nn.Module:
+    """Return a network whose weights depend on torch's global generator."""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+class Doubled(nn.Module):
+    """A network that is no plain graph of layers: it branches on values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x) if x.sum() > 0 else 2 * self.head(x)
 
 
 @final

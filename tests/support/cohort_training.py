@@ -16,7 +16,7 @@ from evonas.genome.cohort_kinds import Tap
 from evonas.genome.layers import LayerGraph, Node
 from evonas.morph.build import build_graph
 from evonas.trainer import Context
-from evonas_trainers.distillation.training import CohortTraining, Lent
+from evonas_trainers.distillation.learning.training import CohortTraining, Lent
 from evonas_trainers.slots import Batch
 
 CPU = torch.device("cpu")
@@ -117,14 +117,20 @@ class Steps:
 
     @classmethod
     def begin(
-        cls, plan_: CohortPlan, model: fx.GraphModule, *, epochs: int = 1, batch_size: int = 8
+        cls,
+        plan_: CohortPlan,
+        model: fx.GraphModule,
+        *,
+        epochs: int = 1,
+        batch_size: int = 8,
+        mixes: bool = False,
     ) -> "Steps":
-        """Begin without augmentation."""
+        """Begin without augmentation; a second look at a batch is its mirror image."""
         lent = Lent(
             data=data(),
             epochs=epochs,
             batch_size=batch_size,
-            mixes=False,
+            mixes=mixes,
             seed=0,
             generator=torch.Generator().manual_seed(0),
             again=lambda batch: batch.inputs.flip(3),

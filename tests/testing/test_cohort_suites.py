@@ -40,32 +40,40 @@ class MadeLoss(Transfer):
 
 
 def good_loss(to: Tensor, source: Tensor) -> Tensor:
-    return (to - source).square().mean()
-
-
-def vector(to: Tensor, source: Tensor) -> Tensor:
     return (to - source).square().mean(1)
 
 
+def scalar(to: Tensor, source: Tensor) -> Tensor:
+    return (to - source).square().mean()
+
+
 def frozen(to: Tensor, source: Tensor) -> Tensor:
-    return (to.detach() - source).square().mean()
+    return good_loss(to.detach(), source)
 
 
 def drawing(to: Tensor, source: Tensor) -> Tensor:
-    return (to - source).square().mean() * torch.rand(())
+    return good_loss(to, source) * torch.rand(())
 
 
 def ordered(to: Tensor, source: Tensor) -> Tensor:
-    return ((to - source).square().mean(1) * torch.arange(len(to))).mean()
+    return good_loss(to, source) * torch.arange(len(to))
+
+
+def misplaced(to: Tensor, source: Tensor) -> Tensor:
+    return good_loss(to, source).sort().values
 
 
 def careless(to: Tensor, source: Tensor) -> Tensor:
-    return (to / to.norm(dim=1, keepdim=True) - source).square().mean()
+    return good_loss(to / to.norm(dim=1, keepdim=True), source)
+
+
+def once(to: Tensor, source: Tensor) -> Tensor:
+    return (to - source).square().mean(1) + to.norm(dim=1)
 
 
 def destructive(to: Tensor, source: Tensor) -> Tensor:
     source.data.mul_(2)
-    return (to - source).square().mean()
+    return good_loss(to, source)
 
 
 def test_a_good_loss_keeps_its_contract() -> None:
@@ -75,11 +83,13 @@ def test_a_good_loss_keeps_its_contract() -> None:
 @pytest.mark.parametrize(
     ("make", "claim"),
     [
-        (vector, "the loss is a finite scalar"),
+        (scalar, "every sample has a finite loss"),
         (frozen, "the end that learns gets a gradient"),
         (drawing, "the same ends cost the same"),
-        (ordered, "the order of the samples does not matter"),
+        (ordered, "a sample keeps its loss wherever it stands"),
+        (misplaced, "a sample keeps its loss wherever it stands"),
         (careless, "a dead end makes no nan"),
+        (once, "the gradient can be differentiated"),
         (destructive, "what comes in stays as it is"),
     ],
 )

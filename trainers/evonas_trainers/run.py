@@ -12,9 +12,9 @@ from torch.optim import Optimizer
 
 from evonas import seeds
 from evonas.trainer import Context
-from evonas_trainers.distillation.stage_batches import StageBatches
-from evonas_trainers.distillation.training import CohortTraining
-from evonas_trainers.slots import Batch, Course, Pruner
+from evonas_trainers.distillation.learning.stage_batches import StageBatches
+from evonas_trainers.distillation.learning.training import CohortTraining
+from evonas_trainers.slots import Batch, Course, Criterion, Pruner
 
 
 @final
@@ -71,10 +71,7 @@ class Run:
 
     def loss(self, batch: Batch, smoothing: float, progress: float) -> Tensor:
         """Run the networks on a batch and return what is to be minimised."""
-        cohort = self.cohort
-
-        def task(outputs: Tensor) -> Tensor:
-            return task_loss(outputs.float(), batch, smoothing)
+        cohort, task = self.cohort, self._task(batch, smoothing)
 
         def criterion(outputs: Tensor) -> Tensor:
             return task(outputs) if cohort is None else cohort.loss(batch, task, progress)
@@ -84,6 +81,15 @@ class Run:
         if self.pruner is None:
             return criterion(self.network(batch.inputs))
         return self.pruner.loss(batch.inputs, criterion, progress)
+
+    def match(self, batch: Batch, smoothing: float, progress: float, share: float) -> None:
+        """After a step, let the cohort's matchers learn, at a share of their learning rate."""
+        if self.cohort is not None:
+            self.cohort.match(batch, self._task(batch, smoothing), progress, share)
+
+    def _task(self, batch: Batch, smoothing: float) -> Criterion:
+        """Return the trainer's own loss of any outputs for a batch."""
+        return lambda outputs: task_loss(outputs.float(), batch, smoothing)
 
 
 def task_loss(outputs: Tensor, batch: Batch, smoothing: float) -> Tensor:

@@ -24,7 +24,7 @@ from evonas.trainer import Context, Stopped, Trained, Trainer
 from evonas_trainers import data as labelled, sources
 from evonas_trainers.augment import Augment
 from evonas_trainers.curriculum.shuffled import Shuffled
-from evonas_trainers.distillation.training import CohortTraining, Lent
+from evonas_trainers.distillation.learning.training import CohortTraining, Lent
 from evonas_trainers.evaluation import judge, logits, recalibrate
 from evonas_trainers.optimizer import OptimizerSettings, ScheduleName, inherit, schedule
 from evonas_trainers.pruned import rebuilt, started
@@ -253,7 +253,7 @@ class Supervised(Trainer):
         for step, rows in enumerate(batches):
             now = epoch + step / len(batches)
             progress = now / self.epochs
-            self._set_rate(run, now)
+            share = self._set_rate(run, now)
             batch = self.augment.batch(run.data, rows, run.draws, run.shares)
             with run.context.autocast():
                 loss = run.loss(batch, self.label_smoothing, progress)
@@ -267,6 +267,7 @@ class Supervised(Trainer):
             run.optimizer.step()
             if pruner is not None:
                 pruner.after_step(run.optimizer, progress)
+            run.match(batch, self.label_smoothing, progress, share)
             total += loss.detach()
             seen += len(rows)
         mean = total.item() / len(batches)
@@ -274,12 +275,14 @@ class Supervised(Trainer):
             raise FloatingPointError(f"the training loss is {mean} in epoch {epoch + 1}")
         return mean, seen
 
-    def _set_rate(self, run: Run, epoch: float) -> None:
+    def _set_rate(self, run: Run, epoch: float) -> float:
+        """Set the learning rate; return its share of the full one."""
         start, end = run.span(epoch / self.epochs)
         since, length = epoch - start * self.epochs, (end - start) * self.epochs
         factor = schedule(self.schedule, since, length, self.cycle, self.cycle_growth)
         for group in run.optimizer.param_groups:
             group["lr"] = self.optimizer.lr * factor
+        return factor
 
     def _judge(self, run: Run, model: nn.Module) -> Mapping[str, float]:
         """Measure batch-norm statistics anew; judge on the validation data."""

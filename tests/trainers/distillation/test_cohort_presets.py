@@ -12,6 +12,7 @@ from evonas_trainers.distillation.amtml import Amtml
 from evonas_trainers.distillation.curriculum import Curriculum
 from evonas_trainers.distillation.ddnn import Ddnn
 from evonas_trainers.distillation.kd import At, FitNet, Kd, Takd
+from evonas_trainers.distillation.layer_mcl import Lmcl
 from evonas_trainers.distillation.mcl import Mcl
 from evonas_trainers.distillation.mutual import Dml, Kdcl, OkdDip, One
 
@@ -217,3 +218,62 @@ def test_a_network_without_blocks_to_leave_out_is_refused() -> None:
     flat = Available(taps=TAPS, depths=(1, 1), teachers={})
     with pytest.raises(ConfigError, match="space of stages of blocks"):
         Ddnn().cohort(flat)
+
+
+def test_all_exits_of_different_networks_are_matched() -> None:
+    cohort = made(Lmcl())
+    counts = {name: len(of(cohort, name)) for name in ("vcl", "icl", "soft-vcl", "soft-icl")}
+    assert counts == {"vcl": 6, "icl": 18, "soft-vcl": 18, "soft-icl": 18}
+    assert {edge.tag for edge in cohort.edges if edge.matched} == {"match"}
+    assert sum(edge.matched for edge in cohort.edges) == sum(counts.values())
+    assert {edge.to: edge.tag for edge in of(cohort, "task")} == {
+        **dict.fromkeys((f"{name}:logits" for name in cohort.nodes), "labels"),
+        "candidate_gate": "gate",
+        "peer1_gate": "gate",
+    }
+    assert {(edge.source, edge.to) for edge in of(cohort, "kl")} == {
+        (gate, end)
+        for gate in ("candidate_gate", "peer1_gate")
+        for end in ("candidate:logits", "peer1:logits")
+    }
+
+
+def test_a_term_of_two_exits_weighs_twice_its_share_and_a_contrast_six_times() -> None:
+    found = {(edge.loss["name"], round(edge.weight.end, 6)) for edge in made(Lmcl()).edges}
+    assert found == {
+        ("task", 1.0),
+        ("kl", 1.0),
+        ("vcl", 0.6),
+        ("icl", 0.2),
+        ("soft-vcl", 2.0),
+        ("soft-icl", 2.0),
+    }
+
+
+def test_an_exit_has_the_rest_of_the_backbone_for_itself() -> None:
+    nodes = made(Lmcl()).nodes
+    views = {name: (node.of, node.trunk) for name, node in nodes.items() if node.kind == "view"}
+    assert views == {
+        "exit_s1": ("candidate", "s1"),
+        "exit_s2": ("candidate", "s2"),
+        "peer1_exit_s1": ("peer1", "s1"),
+        "peer1_exit_s2": ("peer1", "s2"),
+    }
+    assert [name for name in made(Lmcl(exits=2)).nodes if "exit" in name] == [
+        "exit_s2",
+        "peer1_exit_s2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "preset", [Lmcl(is_matched=False), Lmcl(vcl=0, icl=0, soft_vcl=0, soft_icl=0)]
+)
+def test_without_matching_no_matcher_learns(preset: Lmcl) -> None:
+    cohort = made(preset)
+    assert cohort.bilevel is None
+    assert not any(edge.matched for edge in cohort.edges)
+
+
+def test_one_exit_is_not_matched_with_anything() -> None:
+    with pytest.raises(ConfigError, match="exits is 1; matching layers needs 2 or more"):
+        made(Lmcl(exits=1))

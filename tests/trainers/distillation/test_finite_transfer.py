@@ -47,7 +47,7 @@ def test_a_loss_is_never_nan(name: str, batch: tuple[int, int, float, Tensor]) -
     to = some(plugin.kind.ends, num_samples, size, generator)
     source = some(plugin.kind.ends, num_samples, 1.0, generator) if plugin.kind.has_source else None
     loss = plugin.loss(to, source, labels)
-    assert loss.shape == ()
+    assert loss.shape == (num_samples,)
     assert_finite(loss, *([to] if source is None else [to, source]))
 
 

@@ -6,7 +6,7 @@ beside them, the networks' mean logits. Weights and temperatures are those of th
 
 Differs from the authors' code: with more than two networks all learn from the mean logits, where
 theirs lets the last one alone; VCL is one edge a network, so that its weight does not grow with the
-cohort. Layer-wise matching (L-MCL) and memory banks are not here.
+cohort. Layer-wise matching is the preset `lmcl`; memory banks are not here.
 """
 
 from collections.abc import Iterable

@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 
 from evonas.errors import ConfigError
 from evonas.pruning_plan import PruningPlan
-from evonas_trainers.distillation.divergence import divergence
+from evonas_trainers.distillation.losses.divergence import divergence
 from evonas_trainers.pruning.hidden_weights import HiddenWeights
 from evonas_trainers.pruning.masks import Ranking
 from evonas_trainers.slots import Criterion, Pruner, Pruning
@@ -101,7 +101,7 @@ def mutual(
     gradient reaches it.
     """
     towards_full = divergence(pruned, full.detach(), temperature)
-    return towards_full + divergence(full, pruned.detach(), temperature)
+    return (towards_full + divergence(full, pruned.detach(), temperature)).mean()
 
 
 @final
