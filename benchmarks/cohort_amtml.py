@@ -34,10 +34,10 @@ from evonas.cohort_preset import Available, CohortPreset
 from evonas.genome.cohort import CANDIDATE, Aggregator, Cohort, split_end
 from evonas.genome.taps import network_taps
 from evonas_trainers.augment import normalise
+from evonas_trainers.distillation.aggregators.latent_factors import LatentFactors
 from evonas_trainers.distillation.amtml import Amtml
-from evonas_trainers.distillation.latent_factors import LatentFactors
-from evonas_trainers.distillation.scaffold import aggregator_key
-from evonas_trainers.distillation.tapped import Tapped
+from evonas_trainers.distillation.learning.scaffold import aggregator_key
+from evonas_trainers.distillation.learning.tapped import Tapped
 
 DOMAINS: Mapping[str, Change] = {
     "shown": lambda x: x,

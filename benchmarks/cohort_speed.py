@@ -23,7 +23,7 @@ from evonas.cohort_plan import CohortPlan
 from evonas.cohort_preset import Available, CohortPreset
 from evonas.genome.cohort import CANDIDATE
 from evonas.genome.taps import network_taps
-from evonas_trainers.distillation.training import CohortTraining, Lent
+from evonas_trainers.distillation.learning.training import CohortTraining, Lent
 from evonas_trainers.optimizer import OptimizerSettings
 from evonas_trainers.slots import Batch
 

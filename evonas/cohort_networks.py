@@ -15,8 +15,8 @@ from evonas.genome.cohort import CANDIDATE, Cohort, Node
 from evonas.genome.members import as_genome, members
 from evonas.genome.nested import branch_layers, own_layers
 from evonas.morph.build import build
-from evonas.morph.cohort_options import CohortOptions
-from evonas.morph.cohort_taps import PARTS, network_of, node_taps
+from evonas.morph.cohort.options import CohortOptions
+from evonas.morph.cohort.taps import PARTS, network_of, node_taps
 from evonas.networks import Signatures
 from evonas.state import State
 

@@ -9,7 +9,7 @@ from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.options import CohortOptions
 from evonas.networks import Signatures
 from evonas.teaching import Told, make_teachers
 

@@ -12,9 +12,9 @@ from evonas.cohort_plan import SCAFFOLD
 from evonas.cohort_preset import CohortPreset
 from evonas.errors import ConfigError, unknown
 from evonas.genome.cohort import CANDIDATE, Cohort, Spec
-from evonas.morph.cohort_learning import TASK
-from evonas.morph.cohort_operators import mutations_for
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.learning import TASK
+from evonas.morph.cohort.operators import mutations_for
+from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.mutation import Mutation
 from evonas.sampling import Sampler
 from evonas.transfer import Transfer
@@ -62,7 +62,7 @@ class CohortTable:
         preset: The method that the seed starts with, as a name or a table of `name` and fields.
         operators: Which mutations of cohorts there are; all by default, and with an empty list the
             cohort stays as it is.
-        max_nodes: See `evonas.morph.cohort_options.CohortOptions`, as for the next.
+        max_nodes: See `evonas.morph.cohort.options.CohortOptions`, as for the next.
         max_edges: See there; a preset with more has room for those it starts with.
         samplers: What stages may draw samples by; all that are installed, by default.
         teachers: By the name of the node; by default as many as the preset needs, each twice as

@@ -15,8 +15,8 @@ from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK, with_members
 from evonas.genome.nested import depths
-from evonas.morph.cohort_check import check
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.check import check
+from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.scaled import scaled
 from evonas.networks import Signature, Signatures
 from evonas.space import SearchSpace

@@ -32,7 +32,7 @@ class Transfer(ABC):
 
     @abstractmethod
     def loss(self, to: Tensor, source: Tensor | None, targets: Tensor) -> Tensor:
-        """Return the loss of every sample, (batch,); that of the batch is their mean.
+        """Return the loss of every sample, (batch,), twice differentiable; the batch's is the mean.
 
         Where a loss is of several samples together, its value belongs to one of them: the anchor of
         a contrast, the row of a matrix, the middle of a triple.

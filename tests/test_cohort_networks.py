@@ -16,7 +16,7 @@ from evonas.genome.nested import nested, own_layers
 from evonas.genome.taps import network_taps
 from evonas.measure import evaluating
 from evonas.morph.build import build
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.scaled import scaled
 from evonas.networks import Signature
 from evonas.state import State
@@ -49,7 +49,7 @@ def plan(genome: Genome, state: State | None = None, seed: int = 0) -> tuple[nn.
     if state is not None:
         model.load_state_dict(dict(state.own.tensors))
     options = CohortOptions(
-        teachers={"deep": network_taps(genome)}, taps=network_taps, batch_size=8, classes=3
+        teachers={"deep": network_taps(genome)}, taps=network_taps, batch_size=8
     )
     start = Start(
         model=model,

@@ -14,8 +14,9 @@ from evonas.cohort_table import Teacher
 from evonas.config import question
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
-from evonas.genome.cohort import Cohort
+from evonas.genome.cohort import Cohort, Edge
 from evonas.genome.members import members
+from evonas.morph.cohort.options import CohortOptions
 from evonas.setup import prepare
 
 SCHOOL = "support.cohort_search:School"
@@ -171,6 +172,22 @@ def test_a_cohort_with_views_is_not_pruned(tmp_path: Path) -> None:
     table = {**DEPTHS, "pruning": {"preset": "sfp", "target": {"macs": 0.5}}}
     with pytest.raises(ConfigError, match="a cohort with views is not pruned"):
         api.search(table, out=tmp_path / "run")
+
+
+def test_a_cohort_that_learns_by_virtual_steps_is_not_pruned(tmp_path: Path) -> None:
+    pruning = {"preset": "sfp", "target": {"macs": 0.5}}
+    cohort = {"preset": "support.cohort_plugins:MatchedPair"}
+    table = {**DEPTHS, "space": "eena", "cohort": cohort, "pruning": pruning}
+    with pytest.raises(ConfigError, match="a cohort that learns by virtual steps is not pruned"):
+        api.search(table, out=tmp_path / "run")
+
+
+def test_a_preset_may_start_with_more_edges_than_are_added() -> None:
+    table = run({**FIXED, "max_edges": 2}).cohort
+    assert table is not None
+    start = Cohort(edges=tuple(Edge(loss={"name": "task"}, to=end) for end in "abc"))
+    assert table.options(CohortOptions(), start).max_edges == 3
+    assert table.options(CohortOptions(), Cohort()).max_edges == 2
 
 
 def test_a_batch_too_small_for_a_contrastive_loss_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 from evonas.genome import Birth
 from evonas.history import History, Objective
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.mutation import Mutation
 from evonas.morph.prune_options import PruningOptions
 from evonas.seeds import Rng

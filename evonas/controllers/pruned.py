@@ -14,7 +14,7 @@ from evonas.genome import Edit, Genome
 from evonas.genome.pruning import GENES, PruningGenes
 from evonas.history import History, Individual
 from evonas.morph.always import ALWAYS
-from evonas.morph.cohort_crossover import with_crossed_cohort
+from evonas.morph.cohort.crossover import with_crossed_cohort
 from evonas.morph.compact import COMPACT, closed
 from evonas.morph.mutation import Mutation
 from evonas.morph.prune_crossover import crossed_genes

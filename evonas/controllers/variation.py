@@ -15,7 +15,7 @@ from evonas.controllers.tried import tried
 from evonas.errors import ConfigError, EditError
 from evonas.genome import CONTROL, Birth, Genome
 from evonas.history import History, Individual
-from evonas.morph.cohort_crossover import with_crossed_cohort
+from evonas.morph.cohort.crossover import with_crossed_cohort
 from evonas.morph.compact import closed
 from evonas.seeds import Rng
 

@@ -1,7 +1,7 @@
 """How a cohort learns which samples to match: the part of its genes with two levels.
 
 The inner level trains the networks by edges whose samples have learned weights; the outer level
-judges, by other edges, what became of them. See `evonas_trainers.distillation.bilevel`.
+judges, by other edges, what became of them. See `evonas_trainers.distillation.learning.bilevel`.
 """
 
 from dataclasses import dataclass

@@ -5,14 +5,14 @@ To replay an edit takes no options, and so these are the operators with their de
 
 from collections.abc import Mapping
 
-from evonas.morph.cohort_aggregator import CohortAggregator
-from evonas.morph.cohort_assistant import CohortAssistant
-from evonas.morph.cohort_crossover import CohortCross
-from evonas.morph.cohort_edges import CohortAddEdge, CohortDropEdge, CohortFlipEdge, CohortRetap
-from evonas.morph.cohort_grow import CohortGrow
-from evonas.morph.cohort_lessons import CohortJitter, CohortLoss, CohortSchedule
-from evonas.morph.cohort_nodes import CohortClone, CohortDrop, CohortSnapshot
-from evonas.morph.cohort_stages import CohortSampler, CohortStage
+from evonas.morph.cohort.aggregator import CohortAggregator
+from evonas.morph.cohort.assistant import CohortAssistant
+from evonas.morph.cohort.crossover import CohortCross
+from evonas.morph.cohort.edges import CohortAddEdge, CohortDropEdge, CohortFlipEdge, CohortRetap
+from evonas.morph.cohort.grow import CohortGrow
+from evonas.morph.cohort.lessons import CohortJitter, CohortLoss, CohortSchedule
+from evonas.morph.cohort.nodes import CohortClone, CohortDrop, CohortSnapshot
+from evonas.morph.cohort.stages import CohortSampler, CohortStage
 from evonas.morph.compact import Compact
 from evonas.morph.mutation import Mutation
 from evonas.morph.prune_affine import PruneAffine

@@ -7,7 +7,7 @@ the later edits of `second` are replayed on `first` with its trained weights, by
 made them, each of which keeps the function; `evonas.morph.inherit` brings their trained weights.
 Pruning is not carried over: its counts are of the second parent's widths, and genes cross by group
 (`evonas.morph.prune_crossover`). Nor are cohorts, which cross by what their parts mean
-(`evonas.morph.cohort_crossover`).
+(`evonas.morph.cohort.crossover`).
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from evonas.aggregation import Aggregation
 from evonas.cohort_preset import Available, CohortPreset
 from evonas.errors import ConfigError
 from evonas.genome.cohort import Cohort
-from evonas.morph.cohort_check import check
+from evonas.morph.cohort.check import check
 from evonas.sampling import Sampler
 from evonas.testing.check import Check, checks_of
 from evonas.testing.classes import class_checks

@@ -12,7 +12,7 @@ from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import NETWORK, with_members
 from evonas.genome.nested import depths
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.scaled import scaled
 from evonas.networks import Signatures
 from evonas.sampling import Sampler

@@ -44,6 +44,7 @@ def transfer_checks(transfer: Transfer) -> list[Check]:
         _the_same_ends_cost_the_same,
         _a_sample_keeps_its_loss_wherever_it_stands,
         _a_dead_end_makes_no_nan,
+        _the_gradient_can_be_differentiated,
         _a_batch_without_two_of_a_class_makes_no_nan,
         _what_comes_in_stays_as_it_is,
     ]
@@ -111,6 +112,21 @@ def _a_dead_end_makes_no_nan(ends: _Ends) -> None:
         loss.mean().backward()
         assert is_finite(loss), f"the losses of ends that are zero are {loss.tolist()}"
         assert is_finite(to.grad), "the gradient of ends that are zero is not finite"
+
+
+def _the_gradient_can_be_differentiated(ends: _Ends) -> None:
+    """Virtual steps of learned matching are differentiated, so that of dead ends is finite, too."""
+    source = ends.source()
+    for learns, teaches in ((1, 1), (0, 1), (1, 0), (0, 0)):
+        to = (learns * ends.to()).detach().requires_grad_()
+        given = None if source is None else (teaches * source).detach()
+        loss = ends.transfer.loss(to, given, labels()).mean()
+        (first,) = torch.autograd.grad(loss, to, create_graph=True)
+        if first.requires_grad:
+            (second,) = torch.autograd.grad(first.sum(), to, materialize_grads=True)
+            assert is_finite(second), (
+                f"the second gradient is {second}; torch's norms have none at 0"
+            )
 
 
 def _a_batch_without_two_of_a_class_makes_no_nan(ends: _Ends) -> None:

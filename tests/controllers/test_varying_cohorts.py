@@ -17,9 +17,9 @@ from evonas.genome.cohort import COHORT_CROSS, Cohort
 from evonas.genome.members import members
 from evonas.history import Cost, Evaluation, History, Individual, Objective
 from evonas.morph.always import ALWAYS
-from evonas.morph.cohort_check import check
-from evonas.morph.cohort_nodes import CohortClone
-from evonas.morph.cohort_operators import mutations_for
+from evonas.morph.cohort.check import check
+from evonas.morph.cohort.nodes import CohortClone
+from evonas.morph.cohort.operators import mutations_for
 from evonas.morph.compact import COMPACT, closed, opened
 from evonas.morph.inherit import inherit
 from evonas.morph.mutation import Mutation

@@ -1,4 +1,4 @@
-"""Losses, aggregators and samplers that are small enough to be checked by eye."""
+"""Losses, aggregators, samplers and a preset that are small enough to be checked by eye."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evonas.aggregation import Aggregation, Combination
+from evonas.cohort_preset import Available, CohortPreset
+from evonas.genome.bilevel import Bilevel
+from evonas.genome.cohort import Cohort, Edge, Node, Stage
 from evonas.genome.cohort_kinds import AggregatorKind, LossKind
 from evonas.genome.shapes import Shape
 from evonas.sampling import Sampler
@@ -144,3 +147,25 @@ class Worst(Sampler):
         assert losses is not None
         while True:
             yield losses.argmax().repeat(batch_size)
+
+
+@final
+@dataclass(frozen=True)
+class MatchedPair(CohortPreset):
+    """Two networks, one of which learns from the other by samples that are matched."""
+
+    paper: ClassVar[str] = _PAPER
+
+    def cohort(self, available: Available) -> Cohort:
+        """Return one stage that trains both."""
+        ends = ("candidate:logits", "peer:logits")
+        return Cohort(
+            preset="pair",
+            nodes={"candidate": Node(kind="candidate"), "peer": Node(kind="member")},
+            edges=(
+                *(Edge(loss={"name": "task"}, to=end, tag="labels") for end in ends),
+                Edge(loss={"name": "kl"}, to=ends[0], source=ends[1], tag="match", matched=True),
+            ),
+            stages=(Stage(train=("candidate", "peer")),),
+            bilevel=Bilevel(inner="match", outer="labels"),
+        )

@@ -16,7 +16,7 @@ from evonas.genome.cohort_kinds import Tap
 from evonas.genome.layers import LayerGraph, Node
 from evonas.morph.build import build_graph
 from evonas.trainer import Context
-from evonas_trainers.distillation.training import CohortTraining, Lent
+from evonas_trainers.distillation.learning.training import CohortTraining, Lent
 from evonas_trainers.slots import Batch
 
 CPU = torch.device("cpu")

@@ -9,10 +9,10 @@ from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
 from evonas.genome.members import as_genome, members
 from evonas.morph.build import build
-from evonas.morph.cohort_assistant import CohortAssistant
-from evonas.morph.cohort_grow import CohortGrow
-from evonas.morph.cohort_nodes import CohortClone, CohortDrop, CohortSnapshot
-from evonas.morph.cohort_stages import CohortSampler, CohortStage
+from evonas.morph.cohort.assistant import CohortAssistant
+from evonas.morph.cohort.grow import CohortGrow
+from evonas.morph.cohort.nodes import CohortClone, CohortDrop, CohortSnapshot
+from evonas.morph.cohort.stages import CohortSampler, CohortStage
 from evonas.morph.mutation import Mutation
 from evonas.seeds import Rng, stream
 from evonas.state import State

@@ -7,7 +7,7 @@ from evonas.genome.cohort import Aggregator, Cohort, Edge, Node, Stage
 from evonas.genome.cohort_kinds import AggregatorKind, LossKind, Tap
 from evonas.genome.members import NETWORK, with_members
 from evonas.genome.taps import network_taps
-from evonas.morph.cohort_options import CohortOptions
+from evonas.morph.cohort.options import CohortOptions
 from evonas.networks import Signature
 from evonas_spaces.eena import Eena
 

@@ -67,6 +67,10 @@ def careless(to: Tensor, source: Tensor) -> Tensor:
     return good_loss(to / to.norm(dim=1, keepdim=True), source)
 
 
+def once(to: Tensor, source: Tensor) -> Tensor:
+    return (to - source).square().mean(1) + to.norm(dim=1)
+
+
 def destructive(to: Tensor, source: Tensor) -> Tensor:
     source.data.mul_(2)
     return good_loss(to, source)
@@ -85,6 +89,7 @@ def test_a_good_loss_keeps_its_contract() -> None:
         (ordered, "a sample keeps its loss wherever it stands"),
         (misplaced, "a sample keeps its loss wherever it stands"),
         (careless, "a dead end makes no nan"),
+        (once, "the gradient can be differentiated"),
         (destructive, "what comes in stays as it is"),
     ],
 )

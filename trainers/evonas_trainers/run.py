@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 
 from evonas import seeds
 from evonas.trainer import Context
-from evonas_trainers.distillation.stage_batches import StageBatches
-from evonas_trainers.distillation.training import CohortTraining
+from evonas_trainers.distillation.learning.stage_batches import StageBatches
+from evonas_trainers.distillation.learning.training import CohortTraining
 from evonas_trainers.slots import Batch, Course, Criterion, Pruner
 
 

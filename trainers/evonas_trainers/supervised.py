@@ -24,7 +24,7 @@ from evonas.trainer import Context, Stopped, Trained, Trainer
 from evonas_trainers import data as labelled, sources
 from evonas_trainers.augment import Augment
 from evonas_trainers.curriculum.shuffled import Shuffled
-from evonas_trainers.distillation.training import CohortTraining, Lent
+from evonas_trainers.distillation.learning.training import CohortTraining, Lent
 from evonas_trainers.evaluation import judge, logits, recalibrate
 from evonas_trainers.optimizer import OptimizerSettings, ScheduleName, inherit, schedule
 from evonas_trainers.pruned import rebuilt, started

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from evonas.errors import ConfigError
-from evonas_trainers.distillation.adapters import adapter, adopt, head
+from evonas_trainers.distillation.learning.adapters import adapter, adopt, head
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evonas.aggregation import Aggregation
 from evonas.errors import ConfigError
-from evonas_trainers.distillation.averages import Mean, MinLogit
+from evonas_trainers.distillation.aggregators.averages import Mean, MinLogit
 
 LABELS = torch.tensor([3, 0, 1, 3])
 SHAPES = [(5,)] * 3

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evonas_trainers.distillation.bilevel import Whole, descend, hyper_gradient
+from evonas_trainers.distillation.learning.bilevel import Whole, descend, hyper_gradient
 
 
 class Toy:

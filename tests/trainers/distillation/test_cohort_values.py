@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from evonas.errors import ConfigError
 from evonas.genome.cohort import Aggregator, Cohort, Edge, Learns, Node, Stage
 from evonas.genome.schedule import Curve
-from evonas_trainers.distillation.scaffold import head_key
+from evonas_trainers.distillation.learning.scaffold import head_key
 
 ALIKE = {"name": f"{PLUGINS}:Alike"}
 MEAN = {"name": f"{PLUGINS}:Mean"}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from evonas.errors import ConfigError
 from evonas.transfer import Transfer
-from evonas_trainers.distillation.contrastive_losses import (
+from evonas_trainers.distillation.losses.contrastive import (
     Contrast,
     MutualContrast,
     SoftContrast,

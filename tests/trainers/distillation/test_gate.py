@@ -6,7 +6,7 @@ from literal_transfer import dot, softmax
 from torch import Tensor
 
 from evonas.devices import seeded
-from evonas_trainers.distillation.gate import Gate
+from evonas_trainers.distillation.aggregators.gate import Gate
 
 
 def inputs() -> tuple[list[Tensor], Tensor, Tensor]:

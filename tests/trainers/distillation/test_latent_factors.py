@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from evonas.aggregation import Combination
 from evonas.devices import seeded
 from evonas.errors import ConfigError
-from evonas_trainers.distillation.latent_factors import LatentFactors
-from evonas_trainers.distillation.logit_losses import SoftLabels
+from evonas_trainers.distillation.aggregators.latent_factors import LatentFactors
+from evonas_trainers.distillation.losses.logits import SoftLabels
 
 CLASSES = 4
 DOMAINS = 3
@@ -78,9 +78,9 @@ def right_experts(*, learns_from_labels: bool, penalty: float = 0.01) -> float:
         target = module.forward(teachers, [seen], labels)
         draw = SoftLabels(temperature=5.0).loss
         loss = (
-            module.label_loss(target, labels) + draw(student, target.detach(), labels)
+            module.label_loss(target, labels) + draw(student, target.detach(), labels).mean()
             if learns_from_labels
-            else draw(student, target, labels)
+            else draw(student, target, labels).mean()
         )
         optimizer.zero_grad()
         loss.backward()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evonas.errors import ConfigError
-from evonas_trainers.distillation.logit_losses import LogitDistance, SoftLabels
+from evonas_trainers.distillation.losses.logits import LogitDistance, SoftLabels
 
 LABELS = torch.arange(5)
 

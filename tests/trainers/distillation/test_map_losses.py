@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evonas.transfer import Transfer
-from evonas_trainers.distillation.map_losses import Attention, Hint, StandardAttention
+from evonas_trainers.distillation.losses.maps import Attention, Hint, StandardAttention
 
 LABELS = torch.arange(3)
 SIZE_FREE = [Hint(), StandardAttention(), Attention()]

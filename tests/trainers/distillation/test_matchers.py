@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from evonas.genome.bilevel import Bilevel
 from evonas.genome.cohort import Cohort, Edge, Node, Stage
-from evonas_trainers.distillation.training import CohortTraining
+from evonas_trainers.distillation.learning.training import CohortTraining
 from evonas_trainers.slots import Batch
 from evonas_trainers.supervised import Supervised
 

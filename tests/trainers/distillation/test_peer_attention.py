@@ -6,7 +6,7 @@ from literal_transfer import dot, softmax
 from torch import Tensor
 
 from evonas.errors import ConfigError
-from evonas_trainers.distillation.peer_attention import PeerAttention
+from evonas_trainers.distillation.aggregators.peer_attention import PeerAttention
 
 LABELS = torch.tensor([0, 1, 2, 3])
 SHAPES = [(5,)] * 3

@@ -4,7 +4,7 @@ import pytest
 
 from evonas.genome.cohort import Aggregator, Cohort, Edge, Stage
 from evonas.genome.schedule import Curve
-from evonas_trainers.distillation.programme import Programme
+from evonas_trainers.distillation.learning.programme import Programme
 
 
 def edge(tag: str, source: str = "teacher:logits", weight: Curve | None = None) -> Edge:

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evonas_trainers.distillation.logit_losses import LogitDistance, SoftLabels
-from evonas_trainers.distillation.map_losses import Attention
+from evonas_trainers.distillation.losses.logits import LogitDistance, SoftLabels
+from evonas_trainers.distillation.losses.maps import Attention
 from evonas_trainers.distillation.published import (
     attention_from_mean,
     kl_from_mean,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from evonas.transfer import Transfer
-from evonas_trainers.distillation.relation_losses import Angle, Distance
+from evonas_trainers.distillation.losses.relations import Angle, Distance
 
 LABELS = torch.arange(6)
 BOTH = pytest.mark.parametrize("loss", [Angle(), Distance()], ids=["angle", "distance"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evonas_trainers.distillation.scale import LIMIT, STEPS, GradientScale
+from evonas_trainers.distillation.learning.scale import LIMIT, STEPS, GradientScale
 
 
 def value(scale: GradientScale) -> float:

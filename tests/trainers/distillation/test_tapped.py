@@ -9,7 +9,7 @@ from torch.func import functional_call
 from evonas.errors import ConfigError
 from evonas.genome.cohort_kinds import Tap
 from evonas.morph.build import build_graph
-from evonas_trainers.distillation.tapped import Tapped
+from evonas_trainers.distillation.learning.tapped import Tapped
 
 
 def inputs() -> torch.Tensor:

@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 
 from evonas.errors import ConfigError
 from evonas.pruning_plan import PruningPlan
-from evonas_trainers.distillation.divergence import divergence
+from evonas_trainers.distillation.losses.divergence import divergence
 from evonas_trainers.pruning.hidden_weights import HiddenWeights
 from evonas_trainers.pruning.masks import Ranking
 from evonas_trainers.slots import Criterion, Pruner, Pruning

@@ -1,0 +1,1 @@
+"""Virtual teachers: one file a way to make one target of several."""
