@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("data"), help="folder for downloads")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     add_options(parser, seeds=5)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -182,7 +183,7 @@ def main() -> None:
     source = sources.read("cifar10", given.root, 32, given.packed)
     with tempfile.TemporaryDirectory() as folder:
         task = Task(source, given.weights.resolve(), Path(folder), given.epochs)
-        arms = {name: partial(run, task, name) for name in ARMS}
+        arms = {name: partial(run, task, name) for name in given.arms}
         records = list(recorded(arms, given.seeds, given.record))
     for record in tuple(records):
         records += [
