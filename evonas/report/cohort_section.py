@@ -40,9 +40,9 @@ def _details(one: Diagnosis, *, is_open: bool) -> Markup:
         *([" ", tag("span", dead, class_="dead-mark")] if dead else []),
     )
     picture = tag("figure", cohort_picture(one.cohort, one.dead), class_="scroll")
-    told = tag("div", _edges(one.edges), *_charts(one))
+    seen = tag("div", picture, *_charts(one), class_="learning")
     shown = {"open": "open"} if is_open else {}
-    return tag("details", head, tag("div", picture, told, class_="learning"), **shown)
+    return tag("details", head, seen, _edges(one.edges), **shown)
 
 
 def _edges(ends: Sequence[EdgeEnd]) -> Markup:
