@@ -20,12 +20,12 @@ The teacher's weights are those of https://github.com/akamaster/pytorch_resnet_c
 import argparse
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
+import excerpt
 import torch
 from ledger import add_options, recorded
 from networks import resnet
@@ -38,7 +38,7 @@ from evonas.api import Member
 from evonas.morph.build import build
 from evonas.trainer import Context, Trainer
 from evonas_trainers import sources
-from evonas_trainers.sources import Labelled, Source
+from evonas_trainers.sources import Source
 
 Table = Mapping[str, Any]
 
@@ -95,25 +95,14 @@ class Task:
     weights: Path
     folder: Path
     epochs: int
-    written: dict[int, Path] = field(default_factory=dict)
 
     def data(self, seed: int) -> Path:
         """Return a file of some pictures, others with each seed."""
-        if seed not in self.written:
-            assert self.source.test is not None, "CIFAR-10 has test pictures"
-            draws = seeds.stream(seed, "pictures")
-            train = _some(self.source.train, NUM_TRAIN + NUM_VALID, draws)
-            test = _some(self.source.test, NUM_TEST, draws)
-            self.written[seed] = self.folder / f"{seed}.npz"
-            np.savez(
-                self.written[seed],
-                x=train.inputs,
-                y=train.labels,
-                x_test=test.inputs,
-                y_test=test.labels,
-                classes=np.asarray(CLASSES),
-            )
-        return self.written[seed]
+        file = self.folder / f"{seed}.npz"
+        if file.exists():
+            return file
+        draws = seeds.stream(seed, "pictures")
+        return excerpt.write(file, self.source, NUM_TRAIN + NUM_VALID, NUM_TEST, draws)
 
     def table(self, arm: Arm, seed: int) -> Table:
         """Return the run file of an arm."""
@@ -179,11 +168,6 @@ def accuracy(member: Member, view: str | None) -> float:
     return 100 * member.found.run.trainer.test(model, context)["accuracy"]
 
 
-def _some(labelled: Labelled, number: int, rng: seeds.Rng) -> Labelled:
-    chosen = rng.permutation(len(labelled.labels))[:number]
-    return Labelled(labelled.inputs[chosen], labelled.labels[chosen])
-
-
 def main() -> None:
     """Run all arms, seed by seed, and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -191,6 +175,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("data"), help="folder for downloads")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     add_options(parser, seeds=5)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -198,7 +183,7 @@ def main() -> None:
     source = sources.read("cifar10", given.root, 32, given.packed)
     with tempfile.TemporaryDirectory() as folder:
         task = Task(source, given.weights.resolve(), Path(folder), given.epochs)
-        arms = {name: partial(run, task, name) for name in ARMS}
+        arms = {name: partial(run, task, name) for name in given.arms}
         records = list(recorded(arms, given.seeds, given.record))
     for record in tuple(records):
         records += [
