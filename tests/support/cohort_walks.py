@@ -1,78 +1,83 @@
-"""Random walks over cohorts: the genomes that edits and crossovers of all presets lead to."""
+"""Random walks of cohorts by the operators on nodes and stages, and what they inherit."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import cache
+from collections.abc import Mapping
 
-from evonas import plugins
-from evonas.cohort_preset import CohortPreset
-from evonas.genome import Edit, Genome
-from evonas.morph.always import ALWAYS
-from evonas.morph.cohort.crossover import crossed_cohorts
-from evonas.morph.cohort.operators import mutations_for
-from evonas.morph.cohort.options import CohortOptions
-from evonas.morph.cohort.repair import repaired
-from evonas.networks import Signature
+import torch
+from cohorts import OPTIONS, SEED
+
+from evonas.genome import Genome
+from evonas.genome.cohort import Cohort
+from evonas.genome.members import as_genome, members
+from evonas.morph.build import build
+from evonas.morph.cohort.assistant import CohortAssistant
+from evonas.morph.cohort.grow import CohortGrow
+from evonas.morph.cohort.nodes import CohortClone, CohortDrop, CohortSnapshot
+from evonas.morph.cohort.stages import CohortSampler, CohortStage
+from evonas.morph.mutation import Mutation
 from evonas.seeds import Rng, stream
-from evonas.space import SearchSpace
-from evonas.testing.classes import example
-from evonas.testing.small_cohorts import SmallCohort, small_cohorts
+from evonas.state import State
 
-PICTURES = {"net": Signature((1, 8, 8), (10,))}
-SIGNATURES = {
-    "Depths": PICTURES,
-    "Eena": PICTURES,
-    "Mlp": {"net": Signature((5,), (3,))},
+OPERATORS: Mapping[str, Mutation] = {
+    mutation.operator: mutation
+    for mutation in (
+        CohortAssistant(options=OPTIONS),
+        CohortClone(options=OPTIONS),
+        CohortDrop(options=OPTIONS),
+        CohortGrow(options=OPTIONS),
+        CohortSampler(options=OPTIONS),
+        CohortSnapshot(options=OPTIONS),
+        CohortStage(options=OPTIONS),
+    )
 }
 
 
-@cache
-def seeds_of(kind: str) -> list[SmallCohort]:
-    """Return what every preset makes of one space's seed, all with the same options."""
-    classes = [plugins.load(CohortPreset, name) for name in sorted(plugins.names(CohortPreset))]
-    presets = [example(cls) for cls in classes]
-    made = [one for preset in presets for one in small_cohorts(preset, [SIGNATURES[kind]], 64)]
-    made = [one for one in made if type(one.space).__name__ == kind]
-    teachers = {name: taps for one in made for name, taps in one.options.teachers.items()}
-    sizes = dict.fromkeys(teachers, 100_000)
-    return [
-        replace(one, options=replace(one.options, teachers=teachers, sizes=sizes, max_edges=32))
-        for one in made
-    ]
+def cohort_of(genome: Genome) -> Cohort:
+    """Return the cohort of a genome that has one."""
+    found = Cohort.of(genome)
+    assert found is not None
+    return found
 
 
-def _step(genome: Genome, pool: Sequence[Genome], options: CohortOptions, rng: Rng) -> Edit | None:
-    """Return an edit of the cohort, or now and then one that crosses it with another's."""
-    if rng.random() < 0.2:
-        return crossed_cohorts(genome, pool[int(rng.integers(len(pool)))], options, rng)
-    mutations = mutations_for(options)
-    operator = sorted(mutations)[int(rng.integers(len(mutations)))]
-    return mutations[operator].propose(genome, rng)
+def edited(genome: Genome, operator: str, rng: Rng) -> Genome:
+    """Return the genome after an edit by an operator that has one of it."""
+    edit = OPERATORS[operator].propose(genome, rng)
+    assert edit is not None
+    return type(OPERATORS[operator])().apply(genome, edit)
 
 
-def _grown(genome: Genome, space: SearchSpace, options: CohortOptions, rng: Rng) -> Genome:
-    """Return the genome after an edit of the candidate's architecture, and its cohort repaired."""
-    mutations = space.mutations()
-    operator = sorted(mutations)[int(rng.integers(len(mutations)))]
-    edit = mutations[operator].propose(genome, rng)
-    after = genome if edit is None else mutations[operator].apply(genome, edit)
-    return repaired(after, options)
+def wandered(genome: Genome, steps: int, seed: int) -> Genome:
+    """Return the genome after some drawn edits."""
+    rng, names = stream(seed, "cohort walk"), list(OPERATORS)
+    for _ in range(steps):
+        mutation = OPERATORS[names[int(rng.integers(len(names)))]]
+        edit = mutation.propose(genome, rng)
+        genome = genome if edit is None else type(mutation)().apply(genome, edit)
+    return genome
 
 
-def walk(kind: str, steps: int) -> Iterator[tuple[Genome, SmallCohort]]:
-    """Yield every genome met on the way from the presets' cohorts, each of them a step in turn."""
-    found = seeds_of(kind)
-    space, options = found[0].space, found[0].options
-    pool = [one.genome for one in found]
-    for number in range(steps):
-        rng = stream(0, kind, number)
-        place = number % len(pool)
-        genome = pool[place]
-        if number % 10 == 9:
-            genome = _grown(genome, space, options, rng)
-        edit = _step(genome, pool, options, rng)
-        if edit is not None:
-            genome = ALWAYS[edit.operator].apply(genome, edit)
-            assert genome.edits[-1] == edit
-            yield genome, found[0]
-        pool[place] = genome
+def state_of(genome: Genome, seed: int = 0) -> State:
+    """Return a state with momentum that the candidate and its members might have been left in."""
+    graphs = members(genome)
+    models = {name: as_genome(graph) for name, graph in graphs.items()}
+    parts = {name: _drawn(one, seed + at) for at, (name, one) in enumerate(models.items(), 1)}
+    return _drawn(as_genome(genome.architecture["net"]), seed).joined(parts)
+
+
+def computed(genome: Genome, state: State) -> torch.Tensor:
+    """Return what a network alone makes of a few pictures of the seed's kind."""
+    model = build(genome).double()
+    model.load_state_dict(dict(state.tensors))
+    inputs = torch.rand(4, *SEED.architecture["net"].nodes[0].params["shape"])
+    inputs = torch.linspace(-1, 1, inputs.numel(), dtype=torch.float64).reshape(inputs.shape)
+    with torch.no_grad():
+        return model.eval()(inputs)
+
+
+def _drawn(genome: Genome, seed: int) -> State:
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, torch.Tensor] = {}
+    for name, tensor in build(genome).state_dict().items():
+        drawn = torch.rand(tensor.shape, generator=generator, dtype=torch.float64) + 0.1
+        tensors[name] = drawn if tensor.is_floating_point() else tensor
+    momentum = {name: one / 2 for name, one in tensors.items() if name.endswith(".weight")}
+    return State(tensors, {"momentum_buffer": momentum})

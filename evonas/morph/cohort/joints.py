@@ -124,6 +124,7 @@ class Joints:
             needs = "needs a source" if kind.has_source else "takes no source"
             raise EditError(f"{edge.loss['name']!r} {needs}")
         _check_numbers(edge)
+        self._check_single(edge.to)
         to = self.shape(edge.to, kind.ends)
         if not kind.has_source:
             return
@@ -136,6 +137,10 @@ class Joints:
         self._check_rows(start, end)
         if kind.adapts == "no":
             _check_alike(kind.ends, edge.source, source, edge.to, to)
+
+    def _check_single(self, end: str) -> None:
+        if end in self.cohort.aggregators and self.rule(end).has_rows:
+            raise EditError(f"{end!r} has several outputs, one for each of its inputs")
 
     def _check_rows(self, start: str, end: str) -> None:
         if start not in self.cohort.aggregators or not self.rule(start).has_rows:
@@ -155,9 +160,7 @@ class Joints:
         shapes = [self.shape(end, kind.inputs) for end in aggregator.inputs]
         for end, shape in zip(aggregator.inputs, shapes, strict=True):
             _check_alike(kind.inputs, aggregator.inputs[0], shapes[0], end, shape)
-            start, tap = split_end(end)
-            if not tap and self.rule(start).has_rows:
-                raise EditError(f"its input {end!r} has several outputs")
+            self._check_single(end)
         wanted = {"none": 0, "one": 1, "each": len(aggregator.inputs)}[kind.queries]
         if len(aggregator.queries) != wanted:
             raise EditError(

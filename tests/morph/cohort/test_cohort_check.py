@@ -239,6 +239,11 @@ def test_a_row_is_for_a_node_that_it_has_one_for() -> None:
     assert "an output for each of candidate, peer, and none for 'third'" in refused(third)
 
 
+def test_no_loss_draws_all_rows_at_once() -> None:
+    drawn = plus(attention(), Edge(loss={"name": "task"}, to="rows"))
+    assert "the edge 'task to rows': 'rows' has several outputs" in refused(drawn)
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from support.cohort_walks import seeds_of, walk
+from support.method_walks import seeds_of, walk
 
 from evonas.genome import Genome
 from evonas.genome.cohort import Cohort

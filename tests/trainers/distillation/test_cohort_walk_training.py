@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 import torch
-from support.cohort_walks import walk
+from support.method_walks import walk
 from torch import Tensor
 
 from evonas import devices
