@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("task", choices=TRAINERS)
     parser.add_argument("--packed", type=Path, help="folder of packed data sets")
     parser.add_argument("--root", type=Path, default=Path("data"), help="folder for downloads")
-    parser.add_argument("--births", type=int, default=12, help="the budget, in seed cohorts")
+    parser.add_argument("--births", type=int, default=20, help="the budget, in seed cohorts")
     add_options(parser, seeds=10)
     given = parser.parse_args()
     torch.set_num_threads(1)
