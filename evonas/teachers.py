@@ -106,6 +106,8 @@ def called(network: str, arguments: Mapping[str, Any]) -> nn.Module:
     Raises:
         ConfigError: if that cannot be imported or called, or is no network.
     """
+    if ":" not in network:
+        raise ConfigError(f"network is {network!r}, should be `module:callable`")
     make = plugins.load_attribute(network)
     try:
         model = make(**arguments)

@@ -4,7 +4,6 @@ The growing operators of Net2Net (Chen, Goodfellow, Shlens, 2016, https://arxiv.
 and its successors start from a network that is there already; here it is traced and adopted.
 """
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +26,7 @@ from evonas.networks import Signatures
 from evonas.seeds import Rng
 from evonas.space import SearchSpace
 from evonas.state import State
+from evonas.teachers import called
 from evonas_spaces.eena import PRESETS
 from evonas_spaces.operators import chosen
 from evonas_spaces.slots import Slots
@@ -115,17 +115,7 @@ class Adopted(SearchSpace):
         return self._slots.decode(seed, values)
 
     def _network(self) -> nn.Module:
-        module, colon, name = self.network.partition(":")
-        try:
-            network = getattr(importlib.import_module(module), name)(**self.arguments)
-        except (ImportError, AttributeError, TypeError, ValueError) as error:
-            raise ConfigError(f"cannot make the network {self.network!r}: {error}") from error
-        if not colon or not isinstance(network, nn.Module):
-            raise ConfigError(
-                f"network is {self.network!r}, should be `module:callable` that returns an"
-                f" nn.Module, not {type(network).__name__}"
-            )
-        return network
+        return called(self.network, self.arguments)
 
     @cached_property
     def _mutations(self) -> Mapping[str, Mutation]:

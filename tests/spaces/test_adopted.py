@@ -55,10 +55,10 @@ def test_the_seed_leaves_the_global_generator_alone():
 @pytest.mark.parametrize(
     ("network", "arguments", "reason"),
     [
-        ("evonas_spaces.nowhere:net", {}, "cannot make the network"),
-        ("evonas_spaces.adopted", {}, "cannot make the network"),
+        ("evonas_spaces.nowhere:net", {}, "cannot import"),
+        ("evonas_spaces.adopted", {}, "should be `module:callable`"),
         ("torch.nn:Linear", {}, "cannot make the network"),
-        ("builtins:dict", {}, "should be `module:callable`"),
+        ("builtins:dict", {}, "should be an nn.Module"),
         ("torch.nn:LayerNorm", {"normalized_shape": 8}, "cannot adopt LayerNorm"),
     ],
 )

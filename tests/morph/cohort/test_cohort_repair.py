@@ -1,5 +1,6 @@
 """Repair: what is left passes the checks, repairing again changes nothing, nobody is renamed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -211,7 +212,6 @@ def thrown(rng: Rng) -> Cohort:
 
     losses = (*OPTIONS.losses, "task", "task", "nonsense")
     rules = (*OPTIONS.aggregators, "nonsense")
-    samplers = (*OPTIONS.samplers, {"name": "odd"})
     return Cohort(
         bilevel=of((None, Bilevel(inner="a", outer="b"), Bilevel(inner="", outer="b", every=0))),
         nodes={
@@ -234,17 +234,21 @@ def thrown(rng: Rng) -> Cohort:
             )
             for _ in range(rng.integers(0, 25))
         ),
-        stages=tuple(
-            Stage(
-                name=str(number),
-                share=float(rng.random()),
-                train=tuple(of((*pool, "mix")) for _ in range(rng.integers(0, 4))),
-                tags=of(((), (), ("a",), ("a", "b"), ("c",))),
-                sampler=of(samplers),
-                scorer=of(("", *pool)),
-                snapshots=of(((), ("past",), ("ghost",))),
-            )
-            for number in range(rng.integers(0, 4))
-        ),
+        stages=tuple(stage(number, of, pool, rng) for number in range(rng.integers(0, 4))),
         readout=of((("candidate",), ("half",), ("candidate", "half", "half"), ())),
+    )
+
+
+def stage(
+    number: int, of: Callable[[tuple[Any, ...]], Any], pool: tuple[str, ...], rng: Rng
+) -> Stage:
+    """Return a stage drawn likewise."""
+    return Stage(
+        name=str(number),
+        share=float(rng.random()),
+        train=tuple(of((*pool, "mix")) for _ in range(rng.integers(0, 4))),
+        tags=of(((), (), ("a",), ("a", "b"), ("c",))),
+        sampler=of((*OPTIONS.samplers, {"name": "odd"})),
+        scorer=of(("", *pool)),
+        snapshots=of(((), ("past",), ("ghost",))),
     )

@@ -111,7 +111,7 @@ class At(CohortPreset):
 
     Public code averages over positions, with a weight of 1000; summed over positions, as here, that
     is 1000 over the size of the map: 16 at 8x8, 1 at 32x32. The default is that of a first map of
-    CIFAR; on 8x8 digits a small student loses by any weight (benchmarks/cohort_offline.py).
+    CIFAR; on 8x8 digits a small student loses by it, and more by 8 (benchmarks/cohort_offline.py).
 
     Attributes:
         weight: Of the loss at every stage.
