@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from evonas import devices, measure, plugins, seeds, store
+from evonas import devices, measure, plugins, seeds, store, teachers
 from evonas.cohort_networks import read_out
 from evonas.cohort_table import CohortTable
 from evonas.cohorts import Cohorts
@@ -34,6 +34,7 @@ from evonas.morph.density import sparsity
 from evonas.networks import Signatures
 from evonas.space import SearchSpace
 from evonas.state import State
+from evonas.teachers import kept_teachers
 from evonas.trainer import Context, Stopped, Trained, Trainer
 from evonas.trial import Trial, check_prunes, trial
 
@@ -93,6 +94,18 @@ class Evaluator:
         except Exception as error:  # noqa: BLE001 - one candidate must not end the search
             message = f"{type(error).__name__}: {error}".splitlines()[0]
             return Failure("error", message, traceback.format_exc(), _spent(start))
+
+    def files(self, job: Job) -> Mapping[str, Path]:
+        """Return the files of the run that a job reads, by their paths in its folder."""
+        weights = [digest for _, digest in job.parents]
+        weights += [teacher.weights for teacher in kept_teachers(self.folder).values()]
+        paths = [self.folder / name for name in (*store.SHARED, teachers.FILE)]
+        paths += [store.weights_path(self.folder, digest) for digest in weights]
+        return {str(path.relative_to(self.folder)): path for path in paths if path.exists()}
+
+    def moved(self, folder: Path) -> "Evaluator":
+        """Return the same evaluator with its files in another folder."""
+        return replace(self, folder=folder)
 
     def _evaluate(self, job: Job, watch: "_Watch", start: float) -> Outcome:
         trainer = plugins.with_settings(self.trainer, job.birth.genome.settings)

@@ -7,7 +7,17 @@ from typing import Any, Literal, TypeVar, final, overload
 from evonas.genome import Birth
 
 T = TypeVar("T")
-FailureKind = Literal["diverged", "memory", "timeout", "lost", "error", "infeasible"]
+FailureKind = Literal[
+    "diverged",  # a loss or a metric is not finite
+    "memory",  # more than there is, or than a candidate may take
+    "timeout",  # past its deadline
+    "hung",  # not even its interpreter has run for a while
+    "lost",  # its worker is gone
+    "error",  # an exception of a plug-in
+    "infeasible",  # not trained: too large, or known to fail
+    "storage",  # the run's folder cannot be used: it ends the search and is not recorded
+]
+Curve = tuple[tuple[int, Mapping[str, float]], ...]
 
 
 @final
@@ -38,14 +48,16 @@ class Evaluation:
         curve: (step, metrics) as reported while training.
         stopped: Whether it was stopped early.
         same_as: Number of the earlier individual whose evaluation this one repeats unpaid.
+        parts: In how many parts each batch was trained, since a whole one took too much memory.
     """
 
     metrics: Mapping[str, float]
     cost: Cost = field(default_factory=Cost)
     weights: str = ""
-    curve: tuple[tuple[int, Mapping[str, float]], ...] = ()
+    curve: Curve = ()
     stopped: bool = False
     same_as: int | None = None
+    parts: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as a JSON object."""
@@ -63,16 +75,19 @@ class Failure:
         message: One line.
         traceback: Of an exception in a plug-in, else empty.
         cost: What was spent before.
+        curve: (step, metrics) as reported before.
     """
 
     kind: FailureKind
     message: str
     traceback: str = ""
     cost: Cost = field(default_factory=Cost)
+    curve: Curve = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the failure as a JSON object."""
-        return {"failure": {**vars(self), "cost": vars(self.cost)}}
+        curve = [list(point) for point in self.curve]
+        return {"failure": {**vars(self), "cost": vars(self.cost), "curve": curve}}
 
 
 Outcome = Evaluation | Failure
@@ -82,11 +97,23 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     """Read what `Evaluation.to_json` or `Failure.to_json` wrote."""
     if "failure" in data:
         row: dict[str, Any] = data["failure"]
-        return Failure(row["kind"], row["message"], row["traceback"], Cost(**row["cost"]))
+        cost = Cost(**row["cost"])
+        curve = _curve(row.get("curve", ()))
+        return Failure(row["kind"], row["message"], row["traceback"], cost, curve)
     row = data["evaluation"]
-    curve = tuple((step, metrics) for step, metrics in row["curve"])
-    cost = Cost(**row["cost"])
-    return Evaluation(row["metrics"], cost, row["weights"], curve, row["stopped"], row["same_as"])
+    return Evaluation(
+        metrics=row["metrics"],
+        cost=Cost(**row["cost"]),
+        weights=row["weights"],
+        curve=_curve(row["curve"]),
+        stopped=row["stopped"],
+        same_as=row["same_as"],
+        parts=row.get("parts", 1),
+    )
+
+
+def _curve(rows: Iterable[tuple[int, Mapping[str, float]]]) -> Curve:
+    return tuple((step, metrics) for step, metrics in rows)
 
 
 @final

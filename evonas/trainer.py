@@ -42,6 +42,8 @@ class Context:
         report: To be called with validation metrics as training goes on.
         pruning: What to prune in this training, if anything; only trainers that prune get one.
         cohort: With whom to learn, if with anyone; only trainers that distil get one.
+        parts: In how many parts to pass each batch through the network before a step, since a
+            whole one took too much memory; only trainers that accumulate get more than one.
     """
 
     device: torch.device
@@ -52,6 +54,7 @@ class Context:
     report: Report
     pruning: PruningPlan | None = None
     cohort: CohortPlan | None = None
+    parts: int = 1
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the precision context for forward passes."""
@@ -98,6 +101,7 @@ class Trainer(ABC):
         distils: Whether it does what `Context.cohort` asks for. Then it has a field `batch_size`,
             and reports each of its metrics for every view that the cohort hands over, too:
             `error@shallow`.
+        accumulates: Whether it does what `Context.parts` asks for.
     """
 
     group: ClassVar[str] = "evonas.trainers"
@@ -107,6 +111,7 @@ class Trainer(ABC):
     fixed: ClassVar[frozenset[str]] = frozenset()
     prunes: ClassVar[bool] = False
     distils: ClassVar[bool] = False
+    accumulates: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, seed: int) -> Mapping[str, Tensor]:

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, final
+from pathlib import Path
+from typing import ClassVar, Protocol, final, runtime_checkable
 
 from evonas.genome import Birth, Genome
 from evonas.history import Outcome
@@ -20,6 +21,7 @@ class Job:
         parents: Genome and weights hash of each parent that has weights, in the birth's order.
         deadline: Wall-clock seconds of running after which it is killed; None for no deadline.
         stop_at: Early stopping: by step, the largest value of `stop_metric`'s loss to go on with.
+        parts: In how many parts each batch is trained, for less memory.
     """
 
     number: int
@@ -27,6 +29,7 @@ class Job:
     parents: Sequence[tuple[Genome, str]] = ()
     deadline: float | None = None
     stop_at: Mapping[int, float] = field(default_factory=dict)
+    parts: int = 1
 
 
 @final
@@ -55,6 +58,22 @@ Evaluate = Callable[[Job, Listener], Outcome]
 """Evaluates one job in the calling process; picklable. Exceptions of plug-ins are outcomes."""
 
 
+@runtime_checkable
+class Portable(Protocol):
+    """An evaluation that can work in a copy of the run's folder, on another machine.
+
+    One that is not portable needs no files, and works anywhere as it is.
+    """
+
+    def files(self, job: Job) -> Mapping[str, Path]:
+        """Return the files that a job reads, by their paths relative to the run's folder."""
+        ...
+
+    def moved(self, folder: Path) -> Evaluate:
+        """Return the same evaluation with its files in another folder."""
+        ...
+
+
 class Pool(ABC):
     """A started executor. Used by one thread."""
 
@@ -78,7 +97,9 @@ class Executor(ABC):
     """A place to evaluate candidates. Implementations are final, frozen dataclasses.
 
     Whatever happens to one candidate (exception, deadline, memory, a killed worker) is its own
-    `Failure`; the pool goes on.
+    `Failure`, with what it had reported; the pool goes on, with another worker in the place of one
+    that is gone. Nothing of a worker is left, neither running nor on the disk. The pool evaluates
+    every job once: trying again is up to the search.
     """
 
     group: ClassVar[str] = "evonas.executors"

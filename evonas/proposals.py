@@ -1,0 +1,109 @@
+"""What is born next: a function of the question and of the record so far."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+from evonas import seeds, selection
+from evonas.config import Run
+from evonas.errors import EditError
+from evonas.genome import FINAL, Birth
+from evonas.history import History, over_limits
+from evonas.morph.compact import closed
+from evonas.setup import Setup, static_sizes
+
+PROPOSALS = 20
+"""How often a birth is proposed anew when it breaks a limit."""
+
+
+@final
+@dataclass(frozen=True)
+class Proposals:
+    """Proposes the births of a search.
+
+    Attributes:
+        run: Its question.
+        setup: Where it starts.
+    """
+
+    run: Run
+    setup: Setup
+
+    def next(self, births: Sequence[Birth], history: History, *, is_over: bool) -> Birth | None:
+        """Return the next birth, or None if it cannot be told yet or there is none.
+
+        Args:
+            births: All births so far.
+            history: What is known of them.
+            is_over: Whether nothing is to be searched for any more, so that the front is next.
+        """
+        number = len(births)
+        if is_over:
+            return self._final(births, history)
+        known = self._known(number)
+        return self._propose(number, history.until(known)) if len(history) >= known else None
+
+    def stop_at(self, number: int, birth: Birth, history: History) -> dict[int, float]:
+        """Return the medians of the first objective by step, as known when `number` was born."""
+        rule, first = self.run.stop, self.run.objectives[0]
+        if rule is None or birth.operator == FINAL:
+            return {}
+        known = history.until(self._known(number)).evaluated()
+        if len(known) < rule.after:
+            return {}
+        sign = 1 if first.direction == "min" else -1
+        steps: dict[int, list[float]] = {}
+        for _, evaluation in known:
+            for step, metrics in evaluation.curve[rule.warmup :]:
+                if first.name in metrics:
+                    steps.setdefault(step, []).append(sign * metrics[first.name])
+        return {step: statistics.median(values) for step, values in steps.items()}
+
+    def _known(self, number: int) -> int:
+        """Return on how many individuals a birth depends."""
+        return max(1, number - self.run.lookahead + 1) if number else 0
+
+    def _propose(self, number: int, history: History) -> Birth:
+        """Propose within the limits; the last proposal stands if all broke one."""
+        if number == 0:
+            return Birth(self.setup.seed, "seed", (), seeds.integer(self.run.seed, "train", 0))
+        for attempt in range(PROPOSALS):
+            rng = seeds.stream(self.run.seed, "propose", number, attempt)
+            birth = _closed(self.run.controller.propose(history, self.setup.question, number, rng))
+            if not self.run.limits or not self._broken(birth):
+                break
+        return birth  # pyright: ignore[reportPossiblyUnboundVariable]
+
+    def _broken(self, birth: Birth) -> str:
+        try:
+            sizes = static_sizes(self.run.space, birth.genome, self.setup.signatures)
+            return over_limits(sizes, self.run.limits)
+        except EditError as error:  # a view that the edited network does not have any more
+            return str(error)
+
+    def _final(self, births: Sequence[Birth], history: History) -> Birth | None:
+        """Return the next clone of the front for the last training, once the front is known."""
+        last = max(n for n, birth in enumerate(births) if birth.operator != FINAL)
+        if len(history) <= last:
+            return None
+        searched = history.until(last + 1)
+        front = selection.front_of(searched, self.run.objectives, self.run.limits)
+        place = len(births) - (last + 1)
+        if self.run.final is None or place >= min(self.run.final.members, len(front)):
+            return None
+        parent = front[place]
+        genome = parent.birth.genome.with_settings(self.run.final.settings)
+        seed = seeds.integer(self.run.seed, "train", parent.number)
+        return Birth(genome, FINAL, (parent.number,), seed)
+
+
+def _closed(birth: Birth) -> Birth:
+    """Return a birth as small as its pruning genes say, or as it is if they say what cannot be.
+
+    Then the evaluation says so.
+    """
+    try:
+        return replace(birth, genome=closed(birth.genome))
+    except EditError:
+        return birth
