@@ -11,7 +11,7 @@ from evonas.store.shared import (
     store_reference,
     write_config,
 )
-from evonas.store.weights import load_state, store_state, weights_path
+from evonas.store.weights import load_state, store_bytes, store_state, weights_path
 
 __all__ = [
     "JOURNAL",
@@ -25,6 +25,7 @@ __all__ = [
     "load_state",
     "read_journal",
     "repair",
+    "store_bytes",
     "store_prepared",
     "store_reference",
     "store_state",

@@ -15,7 +15,11 @@ def weights_path(folder: Path, digest: str) -> Path:
 
 def store_state(folder: Path, state: State) -> str:
     """Write a state under the hash of its content, durably, and return the hash."""
-    data = state.to_bytes()
+    return store_bytes(folder, state.to_bytes())
+
+
+def store_bytes(folder: Path, data: bytes) -> str:
+    """Write what `State.to_bytes` returned, elsewhere perhaps, and return the hash."""
     digest = hashlib.sha256(data).hexdigest()
     path = weights_path(folder, digest)
     if not path.exists():
