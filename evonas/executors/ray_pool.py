@@ -34,7 +34,7 @@ _STILLBORN = 5
 
 def started(executor: Ray, pickled: bytes, evaluate: Evaluate, listener: Listener) -> Pool:
     """Return a pool whose first slot can work; see `Ray.start`."""
-    asked = 1 if executor.workers == "auto" else executor.workers
+    asked = 0 if executor.workers == "auto" else executor.workers
     session = Session(executor.address, asked * executor.cpus_per_candidate)
     try:
         slots = _slots(executor, pickled, session)

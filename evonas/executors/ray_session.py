@@ -1,7 +1,7 @@
 """This process as the driver of a Ray cluster: its own, which it ends, or one that it joins.
 
-Ray ends a driver whose head is unreachable for a minute; so the head is looked at here, and a
-search without one ends with an error well before.
+Ray ends the process of a driver whose head is unreachable for a minute. So Ray is told to be more
+patient, and the head is looked at here: a search that has lost it ends with an error.
 """
 
 import contextlib
@@ -31,9 +31,10 @@ _LOOK_SECONDS = 1.0
 """How often the head is looked at."""
 
 _HEAD_SECONDS = 10.0
-"""How long the head may be unreachable; well below the minute after which Ray ends the driver."""
+"""How long the head may be unreachable before a search ends."""
 
 _NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
+_PATIENCE = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(24 * 3600)}
 
 
 @final
@@ -145,7 +146,8 @@ def _join(address: str) -> None:
             " or use address = 'local'"
         )
     try:
-        _connect(address=address)
+        with _environment(_PATIENCE):
+            _connect(address=address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
         raise ConfigError(f"cannot join the Ray cluster at {address!r}: {said}") from error
@@ -187,7 +189,7 @@ def _signals_kept() -> Generator[None]:
 
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Generator[None]:
-    """Set variables for the processes that Ray starts."""
+    """Set variables for Ray, which reads them when it connects, and for what it starts."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
