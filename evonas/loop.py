@@ -99,7 +99,7 @@ class _Search:
         self.outcomes = dict(store.record.outcomes)
         self.history = History()
         self.proposals = Proposals(run, setup)
-        self.flights = Flights(pool, self.outcomes)
+        self.flights = Flights(pool, self.outcomes, view.told)
         self.failures_in_a_row = 0
         self.start = time.monotonic() - store.record.elapsed
 
