@@ -106,13 +106,16 @@ class _Search:
     def go(self) -> History:
         """Continue from the record until nothing is left to propose or to wait for."""
         for number, birth in enumerate(self.store.record.births):
+            while not self.proposals.is_ready(number, birth, self.history):  # a line was lost
+                self._finish(*self.flights.next_finished())
             self._born(birth)
             if number in self.outcomes:
                 self.flights.remember(number, birth, self._parents(number))
                 self._advance()
             else:
                 self._launch(number)
-        self.view.resumed(self.history)
+        recorded = self.store.record.outcomes
+        self.view.resumed([one for one in self.history if one.number in recorded])
         while True:
             while birth := self._next():
                 self.store.birth(len(self.births), birth)

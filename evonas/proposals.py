@@ -60,6 +60,10 @@ class Proposals:
                     steps.setdefault(step, []).append(sign * metrics[first.name])
         return {step: statistics.median(values) for step, values in steps.items()}
 
+    def is_ready(self, number: int, birth: Birth, history: History) -> bool:
+        """Return whether all is known that a birth's evaluation depends on."""
+        return len(history) > max((self._known(number) - 1, *birth.parents))
+
     def _known(self, number: int) -> int:
         """Return on how many individuals a birth depends."""
         return max(1, number - self.run.lookahead + 1) if number else 0

@@ -58,6 +58,7 @@ def replay(  # noqa: PLR0913, PLR0917 - a run, which of it, and where to
     Raises:
         EvonasError: if an ancestor fails this time.
     """
+    store.check_prepared(folder)
     prepared = store.load_prepared(folder)
     assert prepared is not None, "a run with births has been prepared"
     (scratch / "weights").mkdir(parents=True)
