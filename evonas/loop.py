@@ -99,7 +99,7 @@ class _Search:
         self.outcomes = dict(store.record.outcomes)
         self.history = History()
         self.proposals = Proposals(run, setup)
-        self.flights = Flights(pool, self.outcomes, view.told)
+        self.flights = Flights(pool, self.outcomes, indivisible=_indivisible(run), told=view.told)
         self.failures_in_a_row = 0
         self.start = time.monotonic() - store.record.elapsed
 
@@ -147,6 +147,9 @@ class _Search:
     def _launch(self, number: int) -> None:
         birth = self.births[number]
         self.view.born(number, birth)
+        if reason := self.proposals.refusal(number, birth, self.history):
+            self.flights.refuse(number, reason)
+            return
         stop_at = self.proposals.stop_at(number, birth, self.history)
         self.flights.start(Job(number, birth, self._parents(number), self.run.deadline, stop_at))
 
@@ -194,3 +197,12 @@ class _Search:
             self.history.append(individual)
             if self.mirror:
                 self.mirror.finished(individual)
+
+
+def _indivisible(run: Run) -> str:
+    """Say why the search trains no batch in parts; nothing if it may."""
+    if not run.trainer.accumulates:
+        return f"trainer {type(run.trainer).__name__} does not train batches in parts"
+    if run.cohort is not None:  # contrastive and relational losses
+        return "batches are not trained in parts in cohorts, whose losses compare their samples"
+    return ""
