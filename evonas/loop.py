@@ -71,7 +71,8 @@ def search(run: Run, folder: Path, view: View) -> History:
         loop = _Search(run=run, store=store, setup=setup, pool=pool, view=view, mirror=mirror)
         try:
             history = loop.go()
-        except BaseException:
+        except BaseException as error:
+            error.add_note(f"births recorded: {len(loop.births)}")
             loop.close_mirror(ABANDON_SECONDS)
             raise
         loop.close_mirror(MIRROR_SECONDS)
