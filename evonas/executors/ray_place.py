@@ -50,11 +50,11 @@ class Place:
     Args:
         evaluate: Pickled as plain pickle does it, so that what cannot go on to a worker process
             fails here.
-        memory: See `Processes`.
+        isolation: What a job is evaluated in.
         paths: Where the driver imports from, for what is not installed and lies on a shared disk.
     """
 
-    def __init__(self, evaluate: bytes, memory: int | None, paths: Sequence[str]) -> None:
+    def __init__(self, evaluate: bytes, isolation: Processes, paths: Sequence[str]) -> None:
         # multiprocessing would otherwise run Ray's main script again in every worker
         vars(sys.modules["__main__"]).pop("__file__", None)
         sys.path.extend(path for path in paths if path not in sys.path)
@@ -67,7 +67,7 @@ class Place:
             self._copy = Copy(self._folder)
             found = found.moved(self._folder)
         self._words: SimpleQueue[Reported | Finished] = SimpleQueue()
-        self._pool = Processes(workers=1, memory=memory).start(found, self._words.put)
+        self._pool = isolation.start(found, self._words.put)
 
     def ready(self) -> None:
         """Return when the slot can work."""

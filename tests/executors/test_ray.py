@@ -16,7 +16,8 @@ import pytest
 import ray
 import tomli_w
 from ray.cluster_utils import Cluster
-from support.executor_jobs import evaluate, job
+from ray.experimental import get_object_locations
+from support.executor_jobs import Unloadable, evaluate, job
 from support.tiny_search import TINY
 
 from evonas import api
@@ -82,12 +83,32 @@ def ignore(_: Reported) -> None:
     pass
 
 
-def joined(cluster: Cluster, **fields: Any) -> dict[str, Any]:
-    return {"name": "ray", "address": cluster.address, **fields}
+def at(cluster: Cluster) -> str:
+    assert cluster.address is not None
+    return cluster.address
+
+
+def joined(cluster: Cluster) -> dict[str, Any]:
+    return {"name": "ray", "address": at(cluster)}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited for a minute in vain"
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def left_by_slots() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("evonas-*"))
+    temporary = Path(tempfile.gettempdir())
+    return {*temporary.glob("evonas-slot-*"), *temporary.glob("evonas-ray-*")}
 
 
 def test_a_search_on_two_nodes_decides_as_a_serial_one(
@@ -121,12 +142,11 @@ def test_a_slot_that_is_killed_costs_its_candidate_alone_and_is_replaced(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     notes = [tmp_path / "first", tmp_path / "second"]
-    pool = Ray(address=cluster.address, workers=2).start(evaluate, ignore)
+    pool = Ray(address=at(cluster), workers=2).start(evaluate, ignore)
     with closing(pool):
         for number, note in enumerate(notes):
             pool.submit(job(number, "with_a_child", note=str(note)))
-        while not notes[0].exists():
-            time.sleep(0.02)
+        wait_until(lambda: all(note.exists() for note in notes))
         worker, child = map(int, notes[0].read_text(encoding="ascii").split())
         actor = psutil.Process(worker).parent()
         assert actor is not None
@@ -138,9 +158,9 @@ def test_a_slot_that_is_killed_costs_its_candidate_alone_and_is_replaced(
         assert (lost.number, lost.outcome.kind) == (0, "lost")
         pool.submit(job(2, "good"))
         assert isinstance(pool.next_finished().outcome, Evaluation)
-        assert not psutil.pid_exists(child)
+        wait_until(lambda: not is_running(child))
     second = [int(pid) for pid in notes[1].read_text(encoding="ascii").split()]
-    assert not any(map(psutil.pid_exists, second)), "closing kills what runs"
+    wait_until(lambda: not any(map(is_running, second)))
 
 
 def test_a_file_is_put_once_and_stands_once_on_a_node(cluster: Cluster, tmp_path: Path) -> None:
@@ -148,7 +168,7 @@ def test_a_file_is_put_once_and_stands_once_on_a_node(cluster: Cluster, tmp_path
     file.parent.mkdir()
     file.write_bytes(b"w" * 2**20)
     files = {"weights/a.safetensors": file}
-    with closing(Session(cluster.address, 0)):
+    with closing(Session(at(cluster), 0)):
         dispatch = Dispatch()
         first, again = dispatch.parcels(files), dispatch.parcels(files)
         assert first == again
@@ -156,7 +176,7 @@ def test_a_file_is_put_once_and_stands_once_on_a_node(cluster: Cluster, tmp_path
         sizes = [reader.remote(first, str(tmp_path / str(number))) for number in range(6)]
         assert ray.get(sizes) == [2**20] * 6
         (reference,) = first["weights/a.safetensors"].content
-        (place,) = ray.experimental.get_object_locations([reference]).values()
+        (place,) = get_object_locations([reference]).values()
         assert len(place["node_ids"]) == len(set(place["node_ids"])) <= 3
 
 
@@ -174,7 +194,7 @@ def test_a_copy_of_the_folder_keeps_few_weights_and_takes_what_has_changed(
     names = [f"weights/{letter}.safetensors" for letter in "abc"]
     for name in (*names, "prepared"):
         (tmp_path / "run" / name).write_text(name, encoding="ascii")
-    with closing(Session(cluster.address, 0)):
+    with closing(Session(at(cluster), 0)):
         dispatch, copy = Dispatch(), Copy(tmp_path / "node", kept=1)
         for name in names:
             wanted = ("prepared", name)
@@ -189,7 +209,7 @@ def test_ray_on_this_machine_can_be_reached_from_this_machine_alone() -> None:
     me, before, folders = psutil.Process(), signal.getsignal(signal.SIGTERM), left_by_slots()
     with closing(Ray(workers=1).start(evaluate, ignore)) as pool:
         processes = [me, *me.children(recursive=True)]
-        heard = {at.laddr.ip for one in processes for at in listening(one)}
+        heard = {socket.laddr.ip for one in processes for socket in listening(one)}
         assert heard
         assert heard <= LOOPBACK
         pool.submit(job(0, "good"))
@@ -209,18 +229,16 @@ def test_a_claim_that_no_node_can_meet_is_refused_at_once(
     cluster: Cluster, claim: Mapping[str, Any]
 ) -> None:
     with pytest.raises(ConfigError, match=r"no node of the Ray cluster has that much \(they have"):
-        Ray(address=cluster.address, **claim).start(evaluate, ignore)
+        Ray(address=at(cluster), **claim).start(evaluate, ignore)
 
 
 def test_what_cannot_be_loaded_on_a_node_is_refused_with_the_reason(cluster: Cluster) -> None:
-    from support.executor_jobs import Unloadable
-
-    with pytest.raises(ConfigError, match="no node can evaluate candidates: .*'elsewhere'"):
-        Ray(address=cluster.address).start(Unloadable(), ignore)
+    with pytest.raises(ConfigError, match=r"no node can evaluate candidates: .*'elsewhere'"):
+        Ray(address=at(cluster)).start(Unloadable(), ignore)
 
 
 def test_a_process_that_is_connected_to_ray_already_is_refused(cluster: Cluster) -> None:
-    executor = Ray(address=cluster.address)
+    executor = Ray(address=at(cluster))
     with (
         closing(executor.start(evaluate, ignore)),
         pytest.raises(ConfigError, match="connected to a Ray cluster already"),
@@ -231,6 +249,7 @@ def test_a_process_that_is_connected_to_ray_already_is_refused(cluster: Cluster)
 HEAD = """
 import sys
 from ray.cluster_utils import Cluster
+from ray.experimental import get_object_locations
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
 print(cluster.address, flush=True)
 sys.stdin.read()

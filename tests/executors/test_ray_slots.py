@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def test_where_ray_is_missing_it_is_said_how_to_install_it(monkeypatch: pytest.M
 
 def test_what_cannot_be_pickled_is_refused_before_anything_starts() -> None:
     with pytest.raises(ConfigError, match="define classes at the top of a module"):
-        Ray().start(lambda job, _: evaluate(job, _), print)
+        Ray().start(lambda job, _: evaluate(replace(job, number=0), _), print)
 
 
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:1"])
@@ -49,10 +50,11 @@ def test_folders_of_dead_slots_are_swept_and_those_of_living_ones_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    living, _lock = ray_place.own_folder()
+    living, held = ray_place.own_folder()
     dead, lock = ray_place.own_folder()
     lock.close()
     (dead / "weights").mkdir()
     (tmp_path / "other").mkdir()
-    ray_place.sweep()
+    with held:
+        ray_place.sweep()
     assert set(tmp_path.iterdir()) == {living, tmp_path / "other"}
