@@ -1,4 +1,5 @@
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from support.executor_jobs import Deadly, Unloadable, evaluate, job
 
 from evonas.errors import ConfigError
 from evonas.executors.executor import Evaluate, Finished, Job, Listener, Pool, Reported
+from evonas.executors.guard import LONGEST
 from evonas.executors.processes import Processes
 from evonas.history import Evaluation, Failure, Outcome
 
@@ -148,14 +150,117 @@ def test_a_candidate_with_too_much_memory_is_killed(start: Start, behaviour: str
     assert isinstance(outcomes[1], Evaluation)
 
 
+def test_a_failure_keeps_what_was_reported_before(start: Start) -> None:
+    pool = start(Processes(workers=2, memory=600))
+    fates = {"killed": "lost", "raising": "error", "hungry": "memory", "asleep": "timeout"}
+    jobs = [
+        job(n, "reporting_and_then", then=then, deadline=1.5 if then == "asleep" else None)
+        for n, then in enumerate(fates)
+    ]
+    outcomes = {one.number: failure(one.outcome) for one in finish(pool, *jobs)}
+    assert [outcomes[n].kind for n in range(4)] == list(fates.values())
+    curve = ((1, {"error": 1.0}), (2, {"error": 0.5}))
+    assert all(one.curve == curve for one in outcomes.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["asleep_with_the_interpreter_locked", "stopped"])
+def test_a_worker_whose_interpreter_is_silent_is_killed(start: Start, behaviour: str) -> None:
+    pool = start(Processes(workers=2, silence=3))
+    jobs = job(0, "reporting_and_then", then=behaviour), job(1, "short")
+    outcomes = {one.number: one.outcome for one in finish(pool, *jobs)}
+    assert failure(outcomes[0]).kind == "hung"
+    assert "has not run for 3 s" in failure(outcomes[0]).message
+    assert [step for step, _ in failure(outcomes[0]).curve] == [1, 2]
+    assert isinstance(outcomes[1], Evaluation)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["asleep_in_c", "busy"])
+def test_one_that_is_silent_while_its_interpreter_runs_is_left_alone(
+    start: Start, behaviour: str
+) -> None:
+    (finished,) = finish(start(Processes(workers=1, silence=3)), job(0, behaviour, deadline=4.5))
+    assert failure(finished.outcome).kind == "timeout"
+
+
+def test_one_that_never_stops_reporting_does_not_hold_up_the_others(start: Start) -> None:
+    pool = start(Processes(workers=2))
+    pool.submit(job(0, "chattering", deadline=0.5))
+    finished = finish(pool, job(1, "good"))
+    assert [one.number for one in finished] == [1]
+    assert failure(pool.next_finished().outcome).kind == "timeout"
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_curve_is_bounded(start: Start) -> None:
+    (finished,) = finish(start(Processes(workers=1)), job(0, "chattering", deadline=2))
+    curve = failure(finished.outcome).curve
+    assert len(curve) == LONGEST
+    assert [step for step, _ in curve] == list(range(curve[0][0], curve[-1][0] + 1))
+
+
+def forkserver() -> psutil.Process:
+    """Return the server that forks the workers of this process."""
+    return next(
+        child
+        for child in psutil.Process().children()
+        if any("multiprocessing.forkserver" in word for word in child.cmdline())
+    )
+
+
+@pytest.mark.slow
+def test_workers_in_flight_are_lost_with_their_server_and_the_next_have_another(
+    start: Start, tmp_path: Path
+) -> None:
+    pool = start(Processes(workers=2))
+    pool.submit(job(0, "with_a_child", note=str(tmp_path / "note")))
+    assert eventually((tmp_path / "note").exists)
+    server = forkserver()
+    server.kill()
+    pids = (tmp_path / "note").read_text(encoding="ascii").split()
+    (finished,) = finish(pool, job(1, "good"))
+    lost = finished
+    others = [pool.next_finished()]
+    if lost.number != 0:
+        lost, others = others[0], [lost]
+    assert failure(lost.outcome).kind == "lost"
+    assert "server that forks the workers was killed" in failure(lost.outcome).message
+    assert [one.outcome for one in others] == [Evaluation({"number": 1.0})]
+    assert forkserver() != server
+    assert all(eventually(lambda pid=int(pid): is_gone(pid)) for pid in pids)
+
+
+@pytest.mark.parametrize("behaviour", ["littering", "littering_and_killed"])
+def test_temporary_files_go_with_their_worker(start: Start, tmp_path: Path, behaviour: str) -> None:
+    pool = start(Processes(workers=1))
+    finish(pool, job(0, behaviour, note=str(tmp_path / "note")))
+    folder = Path((tmp_path / "note").read_text(encoding="utf-8"))
+    assert not folder.exists()
+    assert folder.parent.exists()
+    pool.close()
+    assert not folder.parent.exists()
+
+
 def test_an_interrupt_from_the_terminal_leaves_workers_alone(start: Start) -> None:
     (finished,) = finish(start(Processes(workers=1)), job(0, "interrupted"))
     assert isinstance(finished.outcome, Evaluation)
 
 
 def test_a_worker_computes_in_one_thread(start: Start) -> None:
-    (finished,) = finish(start(Processes(workers=1)), job(0, "counting_threads"))
+    (finished,) = finish(start(Processes(devices=("cpu",))), job(0, "counting_threads"))
     assert finished.outcome == Evaluation({"threads": 1.0})
+
+
+def test_a_worker_computes_in_as_many_threads_as_it_is_told(start: Start) -> None:
+    executor = Processes(workers=1, devices=("cpu",), threads=2)
+    (finished,) = finish(start(executor), job(0, "counting_threads"))
+    assert finished.outcome == Evaluation({"threads": 2.0})
+
+
+def test_a_worker_told_to_use_the_cpu_sees_no_accelerator(start: Start) -> None:
+    (finished,) = finish(start(Processes(workers=1, devices=("cpu",))), job(0, "naming_its_device"))
+    assert finished.outcome == Evaluation({"accelerators": 0.0, "is_cpu": 1.0})
 
 
 def test_close_kills_workers_and_their_children(start: Start, tmp_path: Path) -> None:
@@ -170,9 +275,12 @@ def test_close_kills_workers_and_their_children(start: Start, tmp_path: Path) ->
     assert all(eventually(lambda pid=int(pid): is_gone(pid)) for pid in pids)
 
 
-def test_a_finished_candidate_leaves_no_process_behind(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("behaviour", ["leaving_a_child", "leaving_a_session"])
+def test_a_finished_candidate_leaves_no_process_behind(
+    start: Start, tmp_path: Path, behaviour: str
+) -> None:
     pool = start(Processes(workers=1))
-    finish(pool, job(0, "leaving_a_child", note=str(tmp_path / "note")))
+    finish(pool, job(0, behaviour, note=str(tmp_path / "note")))
     child = int((tmp_path / "note").read_text(encoding="ascii"))
     assert eventually(lambda: is_gone(child))
 
@@ -208,7 +316,17 @@ def test_parts_that_cannot_travel_are_refused_at_once() -> None:
         Processes(workers=1).start(local, ignore)
 
 
-@pytest.mark.parametrize("fields", [{"workers": 0}, {"memory": 0}, {"start_method": "fork it"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"workers": 0},
+        {"memory": 0},
+        {"device_memory": 0},
+        {"silence": 2.0},
+        {"silence": math.nan},
+        {"start_method": "fork it"},
+    ],
+)
 def test_impossible_fields_are_refused(fields: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(fields))):
         Processes(**fields)  # pyright: ignore[reportArgumentType]
