@@ -78,6 +78,31 @@ def naming_its_device(_: Job, __: Listener) -> Outcome:
     return Evaluation({"accelerators": count, "is_cpu": float(devices.best().type == devices.CPU)})
 
 
+def computing_on_its_device(job: Job, _: Listener) -> Outcome:
+    """Compute on what the worker sees; say how many accelerators that is, and which is its own."""
+    device = devices.best()
+    total = torch.ones(1000, device=device).sum().item()
+    own = torch.get_device_module(device).get_device_properties(0)
+    identity = int.from_bytes(str(own.uuid).encode()[-6:])
+    seen = float(torch.accelerator.device_count())
+    while not all(Path(name).exists() for name in job.birth.genome.settings.get("until", ())):
+        time.sleep(0.01)
+    return Evaluation({"total": total, "seen": seen, "identity": float(identity)})
+
+
+def announced(job: Job, listener: Listener) -> Outcome:
+    """Say by a file that it computes, and go on when all others do."""
+    torch.ones(1000, device=devices.best()).sum().item()
+    Path(job.birth.genome.settings["note"]).touch()
+    return computing_on_its_device(job, listener)
+
+
+def hungry_on_its_device(job: Job, _: Listener) -> Outcome:
+    megabytes: int = job.birth.genome.settings["megabytes"]
+    eaten = torch.ones(megabytes * 2**18, device=devices.best())
+    return Evaluation({"eaten": eaten.sum().item()})
+
+
 def interrupted(job: Job, _: Listener) -> Outcome:
     os.kill(os.getpid(), signal.SIGINT)
     return good(job, _)
