@@ -165,13 +165,18 @@ def track(folder: RunFolder) -> None:
 
 
 @app.command()
-def repair(folder: RunFolder) -> None:
-    """Cut a damaged journal before its first bad line; the rest is kept beside it."""
-    from evonas import api, store
+def repair(
+    folder: RunFolder,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train candidates again whose weights are lost.")
+    ] = False,
+) -> None:
+    """Keep what is intact of a damaged run; what is not is set aside and made again if it can."""
+    from evonas import api
+    from evonas.repair import repair
 
-    path = api.folder_of(folder)
-    cut = store.repair(path)
-    print(f"{cut} lines moved to {path / 'journal.damaged'}" if cut else "the journal is intact")
+    if not repair(api.folder_of(folder), retrain=retrain, told=print):
+        raise typer.Exit(1)
 
 
 @app.command()
