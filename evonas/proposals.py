@@ -41,15 +41,16 @@ class Proposals:
         number = len(births)
         if is_over:
             return self._final(births, history)
-        known = self._known(number)
-        return self._propose(number, history.until(known)) if len(history) >= known else None
+        if len(history) < self._fewest(number):
+            return None
+        return self._propose(number, self._known(number, history))
 
     def stop_at(self, number: int, birth: Birth, history: History) -> dict[int, float]:
         """Return the medians of the first objective by step, as known when `number` was born."""
         rule, first = self.run.stop, self.run.objectives[0]
         if rule is None or birth.operator == FINAL:
             return {}
-        known = history.until(self._known(number)).evaluated()
+        known = self._known(number, history).evaluated()
         if len(known) < rule.after:
             return {}
         sign = 1 if first.direction == "min" else -1
@@ -60,9 +61,16 @@ class Proposals:
                     steps.setdefault(step, []).append(sign * metrics[first.name])
         return {step: statistics.median(values) for step, values in steps.items()}
 
-    def _known(self, number: int) -> int:
-        """Return on how many individuals a birth depends."""
+    def _fewest(self, number: int) -> int:
+        """Return how many individuals must be known before a birth is proposed."""
         return max(1, number - self.run.lookahead + 1) if number else 0
+
+    def _known(self, number: int, history: History) -> History:
+        """Return the individuals on which a birth depends.
+
+        In the order of births it depends on as few as it waits for, and so not on who is fast.
+        """
+        return history.until(self._fewest(number)) if self.run.order == "birth" else history
 
     def _propose(self, number: int, history: History) -> Birth:
         """Propose within the limits; the last proposal stands if all broke one."""
