@@ -39,10 +39,12 @@ class Stub(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:
         """Return data of which nobody makes use."""
+        del seed
         return {"x": torch.zeros(1, 2)}
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
         """Return a network from two numbers to one."""
+        del prepared
         return {"net": Signature((2,), (1,))}
 
     def train(self, model: nn.Module, context: Context) -> Trained:
@@ -52,7 +54,8 @@ class Stub(Trainer):
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         """Return the draw."""
         del model
-        return {"error": float(torch.rand(1, generator=torch.Generator().manual_seed(context.seed)))}
+        draws = torch.Generator().manual_seed(context.seed)
+        return {"error": float(torch.rand(1, generator=draws))}
 
 
 @final
@@ -67,6 +70,7 @@ class Distinct(Controller):
 
     def propose(self, history: History, question: Question, number: int, rng: Rng) -> Birth:
         """Return the latest individual's child."""
+        del question
         genome = history[0].birth.genome.with_settings({"number": number})
         seed = int(rng.integers(2**31))
         return Birth(genome, "distinct", (history[-1].number,), seed, {"shown": len(history)})

@@ -174,6 +174,7 @@ class History(Sequence[Individual]):
     def __init__(self, log: list[Individual] | None = None) -> None:
         self._log: list[Individual] = [] if log is None else log
         self._places = {one.number: place for place, one in enumerate(self._log)}
+        self._waiting: dict[int, list[Individual]] = {}
         self._length = len(self._log)
         self._folds: dict[object, tuple[int, Any]] = {}
 
@@ -198,9 +199,13 @@ class History(Sequence[Individual]):
         Raises:
             KeyError: if it is not in this history.
         """
-        if self._places.get(number, self._length) >= self._length:
+        if not self.has(number):
             raise KeyError(f"individual {number} is not in this history of {self._length}")
         return self._log[self._places[number]]
+
+    def has(self, number: int) -> bool:
+        """Return whether the individual with this number is in this history."""
+        return self._places.get(number, self._length) < self._length
 
     def until(self, length: int) -> "History":
         """Return the history of the first `length` individuals."""
@@ -236,12 +241,25 @@ class History(Sequence[Individual]):
         if order == "birth":
             numbers = takewhile(outcomes.__contains__, count(self._length))
         else:
-            latest_first = islice(reversed(outcomes), len(outcomes) - self._length)
+            num_seen = self._length + sum(map(len, self._waiting.values()))
+            latest_first = islice(reversed(outcomes), len(outcomes) - num_seen)
             numbers = reversed([*latest_first])
         grown = [Individual(number, births[number], outcomes[number]) for number in numbers]
-        for individual in grown:
-            self.append(individual)
-        return grown
+        return [one for newcomer in grown for one in self._settled(newcomer)]
+
+    def _settled(self, newcomer: Individual) -> Iterator[Individual]:
+        """Append an individual and who waited for it, unless it has to wait for a parent itself.
+
+        Parents finish first, but for those whose lines were lost and that are evaluated anew.
+        """
+        lost = [parent for parent in newcomer.birth.parents if parent not in self._places]
+        if lost:
+            self._waiting.setdefault(lost[0], []).append(newcomer)
+            return
+        self.append(newcomer)
+        yield newcomer
+        for one in self._waiting.pop(newcomer.number, []):
+            yield from self._settled(one)
 
     def evaluated(self) -> list[tuple[Individual, Evaluation]]:
         """Return the individuals that were evaluated, with their evaluations."""

@@ -7,7 +7,7 @@ is first imported on that thread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Literal, final
 
@@ -85,10 +85,14 @@ class _MlflowMirror(Mirror):
         of = self._tracker
         writer = Writer(of.uri, of.experiment, of.runs, self._search, self._leave, self._tally)
         while not self._leave.is_set():
-            item = self._inbox.get()
+            try:
+                item = self._inbox.get(timeout=writer.pause)
+            except Empty:
+                writer.push()
+                continue
             if not isinstance(item, Individual):
                 writer.close(item, self._load)
                 return
             writer.take(item)
             if self._inbox.empty():
-                writer.show_progress()
+                writer.push()
