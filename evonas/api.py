@@ -123,8 +123,8 @@ class Found:
 
     @cached_property
     def history(self) -> History:
-        """All finished individuals in birth order."""
-        return store.read_journal(self.folder)[0].history()
+        """The finished individuals, in the order of the search."""
+        return store.read_journal(self.folder)[0].history(self.run.order)
 
     def front(self, limit: Mapping[str, float] | None = None) -> list["Member"]:
         """Return what nothing else beats in every objective, best first objective first."""
@@ -159,11 +159,11 @@ class Found:
         Raises:
             ConfigError: if there is none with this number, or it has no outcome to use.
         """
-        if not 0 <= number < len(self.history):
-            raise ConfigError(
-                f"there is no candidate {number}; numbers go to {len(self.history) - 1}"
-            )
-        one = self.history[number]
+        try:
+            one = self.history.member(number)
+        except KeyError:
+            latest = max((one.number for one in self.history), default="nowhere yet")
+            raise ConfigError(f"there is no candidate {number}; numbers go to {latest}") from None
         if not isinstance(one.outcome, Evaluation):
             raise ConfigError(f"candidate {number} failed ({one.outcome.kind})")
         return Member(self, one, one.outcome)
