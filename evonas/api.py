@@ -93,7 +93,7 @@ def open_run(path: Path | str) -> "Found":
         StoreError: if it is damaged.
     """
     folder = folder_of(path)
-    return Found(folder, config.read(folder / "run.toml", name=folder.name))
+    return Found(folder, config.from_table(store.read_config(folder), folder.name))
 
 
 def trained_network(run: str, candidate: int | None = None) -> nn.Module:

@@ -58,6 +58,7 @@ def replay(  # noqa: PLR0913, PLR0917 - a run, which of it, and where to
     Raises:
         EvonasError: if an ancestor fails this time.
     """
+    store.check_prepared(folder)
     prepared = store.load_prepared(folder)
     assert prepared is not None, "a run with births has been prepared"
     (scratch / "weights").mkdir(parents=True)
@@ -69,13 +70,14 @@ def replay(  # noqa: PLR0913, PLR0917 - a run, which of it, and where to
     made: dict[int, Evaluation] = {}
     line = ancestors(history, number)
     for place, ancestor in enumerate(line, start=1):
-        birth = history[ancestor].birth
+        birth, recorded = history[ancestor].birth, history[ancestor].outcome
+        parts = recorded.parts if isinstance(recorded, Evaluation) else 1
         parents = [
             (history[parent].birth.genome, made[parent].weights)
             for parent in birth.parents
             if made[parent].weights
         ]
-        outcome = outcome_of(evaluate, Job(ancestor, birth, parents), lambda _: None)
+        outcome = outcome_of(evaluate, Job(ancestor, birth, parents, parts=parts), lambda _: None)
         if not isinstance(outcome, Evaluation):
             raise EvonasError(f"ancestor {ancestor} failed ({outcome.kind}): {outcome.message}")
         made[ancestor] = outcome
