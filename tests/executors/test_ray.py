@@ -210,27 +210,6 @@ def test_a_copy_of_the_folder_keeps_few_weights_and_takes_what_has_changed(
     assert [path.name for path in (tmp_path / "node" / "weights").iterdir()] == ["c.safetensors"]
 
 
-def test_ray_on_this_machine_can_be_reached_from_this_machine_alone(temporary: Path) -> None:
-    me, handler = psutil.Process(), signal.getsignal(signal.SIGTERM)
-    others = set(me.children(recursive=True))
-    deaf = listening(me)
-    with closing(Ray(workers=1).start(evaluate, ignore)) as pool:
-        processes = set(me.children(recursive=True)) - others
-        heard = set.union(*map(listening, processes)) | (listening(me) - deaf)
-        assert heard
-        assert {address for address, _ in heard} <= LOOPBACK
-        pool.submit(job(0, "good"))
-        pool.next_finished()
-    assert not any(one.is_running() for one in processes)
-    assert not left(temporary)
-    assert signal.getsignal(signal.SIGTERM) == handler
-
-
-def listening(process: psutil.Process) -> set[tuple[str, int]]:
-    connections = process.net_connections(kind="tcp")
-    return {(one.laddr.ip, one.laddr.port) for one in connections if one.status == "LISTEN"}
-
-
 @pytest.mark.parametrize("claim", [{"cpus_per_candidate": 99}, {"gpus_per_candidate": 1}])
 def test_a_claim_that_no_node_can_meet_is_refused_at_once(
     cluster: Cluster, claim: Mapping[str, Any]
@@ -293,3 +272,24 @@ def test_a_search_whose_head_goes_away_ends_in_words_and_goes_on_elsewhere(
     assert "Traceback" not in errors
     api.search({**TINY, "trainer": trainer}, out=run)
     assert decisions(run) == serial()
+
+
+def test_ray_on_this_machine_can_be_reached_from_this_machine_alone(temporary: Path) -> None:
+    me, handler = psutil.Process(), signal.getsignal(signal.SIGTERM)
+    others = set(me.children(recursive=True))
+    deaf = listening(me)
+    with closing(Ray(workers=1).start(evaluate, ignore)) as pool:
+        processes = set(me.children(recursive=True)) - others
+        heard = set.union(*map(listening, processes)) | (listening(me) - deaf)
+        assert heard
+        assert {address for address, _ in heard} <= LOOPBACK
+        pool.submit(job(0, "good"))
+        pool.next_finished()
+    assert not any(one.is_running() for one in processes)
+    assert not left(temporary)
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
+def listening(process: psutil.Process) -> set[tuple[str, int]]:
+    connections = process.net_connections(kind="tcp")
+    return {(one.laddr.ip, one.laddr.port) for one in connections if one.status == "LISTEN"}
