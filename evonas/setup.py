@@ -1,7 +1,6 @@
 """Before the first candidate: the folder, the shared data, the seed genome, every check."""
 
 import shutil
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +30,12 @@ from evonas.networks import Signatures, named
 from evonas.pruning_setup import pruning_options
 from evonas.space import SearchSpace
 from evonas.store import (
+    CONFIG,
     Store,
+    check_prepared,
     load_prepared,
     load_reference,
+    read_config,
     read_journal,
     store_prepared,
     store_reference,
@@ -84,18 +86,13 @@ def open_store(run: Run, folder: Path) -> Store:
         ConfigError: if it holds another search.
     """
     store = Store(folder, run.durability)
-    path = folder / "run.toml"
-    if path.exists() and store.record.births:
-        before = question_of(tomllib.loads(path.read_text(encoding="utf-8")))
-        now = question_of(run.config)
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                store.close()
-                raise ConfigError(
-                    f"{str(folder)!r} holds a search with {key} = {before.get(key)!r}, "
-                    f"now it is {now.get(key)!r}; give another folder with --out, or remove it"
-                )
-    write_config(folder, run.config)
+    try:
+        if store.record.births and (folder / CONFIG).exists():
+            _check_question(question_of(read_config(folder)), question_of(run.config), folder)
+        write_config(folder, run.config)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
@@ -110,6 +107,7 @@ def prepare(run: Run, folder: Path, told: Told = lambda _: None) -> Setup:
     Raises:
         ConfigError: saying what does not fit.
     """
+    check_prepared(folder)
     prepared = load_prepared(folder)
     if prepared is None:
         prepared = run.trainer.prepare(run.seed)
@@ -143,7 +141,7 @@ def search_info(run: Run, folder: Path, signatures: Signatures) -> SearchInfo:
     """Return what a tracker must know; the record is read when it asks for a trained model."""
 
     def load(number: int) -> tuple[nn.Module, NDArray[np.generic]]:
-        one = read_journal(folder)[0].history()[number]
+        one = read_journal(folder)[0].history(run.order).member(number)
         (signature,) = signatures.values()
         example = np.zeros((2, *signature.inputs), dtype=np.float32)
         return trained_model(run.space, folder, one), example
@@ -161,6 +159,15 @@ def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> 
                 found = measure.static(build(view), signatures)
                 sizes |= {f"{name}{ending}": size for name, size in found.items()}
     return sizes
+
+
+def _check_question(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            raise ConfigError(
+                f"{str(folder)!r} holds a search with {key} = {before.get(key)!r}, "
+                f"now it is {now.get(key)!r}; give another folder with --out, or remove it"
+            )
 
 
 def _check_limits(run: Run, sizes: Mapping[str, float]) -> None:

@@ -3,7 +3,6 @@
 `teachers.json` says what they are; their weights stand among those of the candidates.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,17 +78,13 @@ Kept = Mapping[str, KeptTeacher]
 
 def kept_teachers(folder: Path) -> Kept:
     """Return the teachers of a run, or of what of it has been made."""
-    path = folder / FILE
-    if not path.exists():
-        return {}
-    rows: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    rows = store.read_object(folder / FILE) or {}
     return {name: KeptTeacher.from_json(row) for name, row in rows.items()}
 
 
 def keep_teachers(folder: Path, kept: Kept) -> None:
     """Write the teachers of a run, whose weights are already stored."""
-    rows = {name: one.to_json() for name, one in kept.items()}
-    store.write_text(folder / FILE, json.dumps(rows, indent=1) + "\n")
+    store.write_object(folder / FILE, {name: one.to_json() for name, one in kept.items()})
 
 
 def copy_teachers(folder: Path, to: Path) -> None:

@@ -142,15 +142,47 @@ def test_a_damaged_journal_is_left_as_it_is(folder: Path) -> None:
     assert journal(folder) == damaged
 
 
-def test_repair_keeps_the_lines_before_the_damage_and_sets_the_rest_aside(folder: Path) -> None:
+def test_intact_lines_on_both_sides_of_damage_are_salvaged(folder: Path) -> None:
     lines = journal(folder).splitlines(keepends=True)
-    lines[4] = b"x" + lines[4]
+    lines[5] = b"x" + lines[5]  # the outcome of individual 2
     (folder / JOURNAL).write_bytes(b"".join(lines))
-    assert store.repair(folder) == 5
+    found = store.salvage(folder)
+    assert not found.is_whole
+    assert found.damaged == {6: lines[5]}
+    assert store.rewrite(folder, found, [birth(number) for number in range(5)]) == 0
+    assert journal(folder) == b"".join(lines[:5] + lines[6:])
+    assert (folder / store.DAMAGED).read_bytes() == b"line 6:\n" + lines[5]
+    assert store.salvage(folder).is_whole
+
+
+def test_a_birth_that_is_given_anew_is_written_where_it_stood(folder: Path) -> None:
+    whole = journal(folder)
+    lines = whole.splitlines(keepends=True)
+    (folder / JOURNAL).write_bytes(b"".join([*lines[:4], b"\n", *lines[5:]]))
+    found = store.salvage(folder)
+    assert sorted(found.births) == [0, 1, 3, 4]
+    store.rewrite(folder, found, [birth(number) for number in range(5)])
+    assert journal(folder) == whole
+
+
+def test_lines_of_births_beyond_those_that_are_kept_are_set_aside(folder: Path) -> None:
+    lines = journal(folder).splitlines(keepends=True)
+    (folder / JOURNAL).write_bytes(b"".join([*lines[:4], b"\0" * 99 + b"\n", *lines[5:]]))
+    assert store.rewrite(folder, store.salvage(folder), [birth(0), birth(1)]) == 4
     assert journal(folder) == b"".join(lines[:4])
-    assert (folder / "journal.damaged").read_bytes() == b"".join(lines[4:])
-    assert len(store.read_journal(folder)[0].history()) == 2
-    assert store.repair(folder) == 0
+    aside = (folder / store.DAMAGED).read_bytes()
+    assert all(line in aside for line in lines[5:])
+
+
+def test_lines_in_any_order_are_put_back_into_one_that_can_be_read(folder: Path) -> None:
+    record, _ = store.read_journal(folder)
+    lines = journal(folder).splitlines(keepends=True)
+    (folder / JOURNAL).write_bytes(b"".join([*lines[::-1], lines[3]]))
+    found = store.salvage(folder)
+    assert list(found.damaged) == [len(lines) + 1]
+    store.rewrite(folder, found, record.births)
+    again, _ = store.read_journal(folder)
+    assert (again.births, again.outcomes) == (record.births, record.outcomes)
 
 
 def test_a_line_out_of_order_is_damage_too(folder: Path) -> None:
@@ -249,18 +281,28 @@ def test_equal_weights_are_one_file_and_others_another(tmp_path: Path) -> None:
 
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"the weights 0123456789ab are not in"):
+    with pytest.raises(StoreError, match=r"the weights 0123456789ab are not in .* --retrain"):
         store.load_state(tmp_path, "0123456789abcdef")
 
 
 def test_prepared_tensors_come_back_and_change_with_their_file(tmp_path: Path) -> None:
     assert store.load_prepared(tmp_path) is None
     for value in (1, 2):
+        (tmp_path / store.PREPARED_HASH).unlink(missing_ok=True)
         store.store_prepared(tmp_path, {"x": torch.full((4,), value)})
         os.utime(tmp_path / "prepared.safetensors", ns=(value, value))
         found = store.load_prepared(tmp_path)
         assert found is not None
         assert found["x"].tolist() == [value] * 4
+
+
+def test_other_data_than_a_search_began_with_are_refused(tmp_path: Path) -> None:
+    store.store_prepared(tmp_path, {"x": torch.ones(4)})
+    (tmp_path / store.PREPARED).unlink()
+    with pytest.raises(StoreError, match="prepares other data than"):
+        store.store_prepared(tmp_path, {"x": torch.zeros(4)})
+    store.store_prepared(tmp_path, {"x": torch.ones(4)})
+    store.check_prepared(tmp_path)
 
 
 def test_no_draft_is_left_behind(folder: Path) -> None:

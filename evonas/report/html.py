@@ -192,7 +192,7 @@ def _lineage(
 
     def tip(number: int) -> str:
         edits: list[str] = tree.nodes[number]["edits"]
-        return "\n".join([_tip(history[number], objectives), *edits])
+        return "\n".join([_tip(history.member(number), objectives), *edits])
 
     drawn = tag("div", ancestry(tree, numbers, tip), class_="scroll")
     note = (
