@@ -79,7 +79,7 @@ def test_a_death_in_mid_write_leaves_a_torn_line_that_costs_nothing_recorded(
     deaths: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     whole, length = deaths[-1], 10_000
-    lengths = [*range(40, 2_000, 157), *range(2_000, length, 413)]
+    lengths = [*range(40, 2_000, 280), *range(2_000, length, 611)]
     died = searches(tmp_path, "cuts", *map(str, lengths))
     for one in died:
         check_continued(one, whole)

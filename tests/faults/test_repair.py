@@ -1,6 +1,9 @@
 """A damaged run is repaired to the search that it was."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -162,3 +165,36 @@ def test_a_damaged_file_is_set_aside_and_made_again(folder: Path, name: str) -> 
 def test_a_run_in_use_is_not_repaired(folder: Path) -> None:
     with store.held(folder), pytest.raises(StoreError, match="is in use by process"):
         repaired(folder)
+
+
+def test_a_child_of_lost_weights_is_not_trained_from_scratch(folder: Path) -> None:
+    before = (folder / JOURNAL).read_bytes()
+    for path in (folder / "weights").iterdir():
+        path.unlink()
+    with pytest.raises(StoreError, match=f"evonas repair {folder} --retrain") as caught:
+        search(tiny(births=9), folder)
+    assert str(folder / "weights") in str(caught.value)
+    after = (folder / JOURNAL).read_bytes()
+    assert after.removeprefix(before).startswith(b'{"birth"')
+    assert b'{"outcome"' not in after.removeprefix(before)
+    assert repaired(folder, retrain=True)[0]
+    assert search(tiny(births=9), folder) == search(tiny(births=9), folder.parent / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("option", "status"), [([], 1), (["--retrain"], 0)])
+def test_the_command_says_by_its_status_whether_anything_is_missing(
+    folder: Path, option: list[str], status: int
+) -> None:
+    next((folder / "weights").iterdir()).unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "evonas", "repair", str(folder), *option],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert "the journal is intact" in done.stdout
+    assert ("has been trained again" in done.stdout) == bool(option)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from support.tiny_search import TINY
@@ -102,7 +102,7 @@ def say(folder: Path, event: str) -> None:
     sys.stdout.flush()  # else every fork has it to write, too
 
 
-def main(to: Path, kind: str, *lengths: str) -> NoReturn:
+def main(to: Path, kind: str, *lengths: str) -> None:
     torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # imports for seconds, once for all
     if kind == "cuts":
         for length in map(int, lengths):
@@ -110,16 +110,15 @@ def main(to: Path, kind: str, *lengths: str) -> NoReturn:
             status = forked(lambda folder=folder, length=length: cut_at(folder, length))
             if os.WIFSIGNALED(status):
                 say(folder, f"{signal.Signals(os.WTERMSIG(status)).name} at {length}")
-        sys.exit(0)
+        return
     seen = to / "event"
     for place in count():
         folder = to / str(place)
         status = forked(lambda folder=folder, place=place: die_at(folder, place, seen))
         if not os.WIFSIGNALED(status):
-            break
+            say(folder, "none")
+            return
         say(folder, seen.read_text(encoding="utf-8"))
-    say(folder, "none")
-    sys.exit(0)
 
 
 if __name__ == "__main__":
