@@ -1,12 +1,15 @@
 """The command line: the Python API under the same names. Torch is imported by what needs it."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+from signal import Signals
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from evonas.errors import ConfigError, EvonasError
+from evonas.interrupts import Watch, kill_children, status_of
 
 app = typer.Typer(
     help="Evolve PyTorch models: children inherit the trained weights of their parents.",
@@ -157,8 +160,12 @@ def replay(folder: RunFolder, number: Identity = None) -> None:
 def track(folder: RunFolder) -> None:
     """Log to the tracking system whatever it does not hold yet."""
     from evonas import api
+    from evonas.report.arrivals import arrivals
 
-    print(api.open_run(folder).track())
+    found = api.open_run(folder)
+    with arrivals() as told:
+        missing = found.track(told=told)
+    print(missing)
 
 
 @app.command()
@@ -214,14 +221,19 @@ def main() -> NoReturn:
     A plug-in at `module:Class` is looked for in the current folder after everything installed.
     """
     sys.path.append(str(Path.cwd()))
+    watch = Watch()
     try:
+        watch.start()
         app()
-    except EvonasError as error:
-        print(f"evonas: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("evonas: stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    except BaseException as error:
+        watch.close()
+        is_done = isinstance(error, SystemExit) and not error.code
+        if watch.heard and not is_done:  # whatever a library has made of the signal
+            _end_stopped(watch.heard, error)
+        if isinstance(error, EvonasError):
+            print(f"evonas: {error}", file=sys.stderr)
+            sys.exit(2)
+        raise
     sys.exit(0)
 
 
@@ -236,6 +248,15 @@ def _limits(options: list[str] | None) -> dict[str, float]:
         if not mark:
             raise ConfigError(f"--limit takes name=number, for example macs=5e6, not {option!r}")
     return limits
+
+
+def _end_stopped(by: Signals, error: BaseException) -> NoReturn:
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    with suppress(OSError):  # the terminal may be what has gone
+        line = f"evonas: stopped by {by.name}{notes}; the same command goes on from here"
+        print(line, file=sys.stderr)
+    kill_children()
+    sys.exit(status_of(by))
 
 
 def _write(path: Path, text: str) -> None:

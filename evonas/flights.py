@@ -1,4 +1,4 @@
-"""The evaluations under way: none is paid for twice, and none is lost to a machine that dies."""
+"""The evaluations under way: none is paid for twice, and some are tried a second time."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -10,25 +10,37 @@ from evonas.executors.executor import Job, Pool
 from evonas.genome import Birth, Genome, canonical
 from evonas.history import Cost, Evaluation, Failure, Outcome
 
+PARTS = 2
+"""Into so many a batch is cut that took too much memory."""
+
 
 @final
 class Flights:
     """The candidates between their birth and their outcome.
 
     One that is lost is evaluated once more, so that what is recorded depends neither on the number
-    of workers nor on the machine of one that dies.
+    of workers nor on the machine of one that dies. One that runs out of memory is trained once more
+    with every batch in two parts. Its children begin with whole batches again: they may be smaller,
+    and whether they fit is theirs to show.
 
     Args:
         pool: Evaluates them.
         outcomes: All that are recorded, by number; grows as the search goes on.
+        indivisible: Says why no batch is trained in parts; nothing if they may be.
         told: Hears of every second try.
     """
 
     def __init__(
-        self, pool: Pool, outcomes: Mapping[int, Outcome], told: Callable[[str], None]
+        self,
+        pool: Pool,
+        outcomes: Mapping[int, Outcome],
+        *,
+        indivisible: str,
+        told: Callable[[str], None],
     ) -> None:
         self._pool = pool
         self._outcomes = outcomes
+        self._indivisible = indivisible
         self._told = told
         self._paid: dict[str, int] = {}
         self._twins: dict[int, list[Job]] = {}
@@ -53,6 +65,10 @@ class Flights:
         else:
             self._submit(_Try(job))
 
+    def refuse(self, number: int, reason: str) -> None:
+        """Let a birth fail without an evaluation."""
+        self._ready.append((number, Failure("infeasible", reason)))
+
     def next_finished(self) -> tuple[int, Outcome]:
         """Wait for one of them.
 
@@ -65,7 +81,7 @@ class Flights:
             if again := self._again(done, event.outcome):
                 self._submit(again)
             else:
-                self._end(event.number, done.outcome(event.outcome))
+                self._end(event.number, done.outcome(event.outcome, self._indivisible))
         return self._ready.popleft()
 
     def _again(self, done: "_Try", outcome: Outcome) -> "_Try | None":
@@ -78,9 +94,13 @@ class Flights:
                 f"candidate {number} {said}; the record is kept, and the same command goes on once"
                 " the folder can be used again"
             )
+        spent = done.seconds + outcome.cost.seconds
         if outcome.kind == "lost" and not done.was_lost:
             self._told(f"candidate {number} {said}; it is evaluated once more")
-            return replace(done, was_lost=True, seconds=done.seconds + outcome.cost.seconds)
+            return replace(done, was_lost=True, seconds=spent)
+        if outcome.kind == "memory" and done.job.parts == 1 and not self._indivisible:
+            self._told(f"candidate {number} {said}; it is trained once more in {PARTS} parts")
+            return replace(done, job=replace(done.job, parts=PARTS), seconds=spent)
         return None
 
     def _end(self, number: int, outcome: Outcome) -> None:
@@ -111,12 +131,18 @@ class _Try:
     was_lost: bool = False
     seconds: float = 0.0
 
-    def outcome(self, outcome: Outcome) -> Outcome:
+    def outcome(self, outcome: Outcome, indivisible: str) -> Outcome:
         """Return the outcome of this try as that of all."""
         cost = replace(outcome.cost, seconds=outcome.cost.seconds + self.seconds)
-        if isinstance(outcome, Failure) and outcome.kind == "lost":
-            return replace(outcome, cost=cost, message=f"{outcome.message} (twice)")
-        return replace(outcome, cost=cost)
+        if isinstance(outcome, Evaluation):
+            return replace(outcome, cost=cost)
+        notes = ["twice"] if outcome.kind == "lost" else []
+        if self.job.parts > 1:
+            notes.append(f"in {self.job.parts} parts")
+        elif outcome.kind == "memory":
+            notes.append(indivisible)
+        said = f"{outcome.message} ({', '.join(notes)})" if notes else outcome.message
+        return replace(outcome, cost=cost, message=said)
 
 
 def _identity(birth: Birth, parents: Sequence[tuple[Genome, str]]) -> str:

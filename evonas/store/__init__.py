@@ -25,6 +25,7 @@ from evonas.store.shared import (
 from evonas.store.weights import (
     load_state,
     set_weights_aside,
+    store_bytes,
     store_state,
     trouble_with,
     weights_path,
@@ -56,6 +57,7 @@ __all__ = [
     "salvage",
     "set_aside",
     "set_weights_aside",
+    "store_bytes",
     "store_prepared",
     "store_reference",
     "store_state",

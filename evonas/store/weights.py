@@ -23,7 +23,15 @@ def store_state(folder: Path, state: State) -> str:
     Raises:
         StoreError: if it cannot be written.
     """
-    data = state.to_bytes()
+    return store_bytes(folder, state.to_bytes())
+
+
+def store_bytes(folder: Path, data: bytes) -> str:
+    """Write what `State.to_bytes` returned, elsewhere perhaps, and return the hash.
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
     digest = hashlib.sha256(data).hexdigest()
     path = weights_path(folder, digest)
     if not path.exists() or trouble_with(folder, digest):
