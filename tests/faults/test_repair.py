@@ -118,6 +118,27 @@ def test_a_birth_that_is_proposed_otherwise_today_is_not_taken(folder: Path) -> 
     assert len(read_journal(folder)[0].births) == 5
 
 
+def test_in_the_order_of_finishing_a_lost_birth_ends_the_journal(tmp_path: Path) -> None:
+    run, folder = tiny(order="finish"), tmp_path / "run"
+    search(run, folder)
+    damage(folder, next(n for n, line in enumerate(lines_of(folder)) if b'"number":5' in line))
+    _, said = repaired(folder)
+    assert "birth 5 cannot be proposed anew: a search in the order of finishing" in said
+    assert len(search(run, folder)) == 16
+
+
+@pytest.mark.slow
+def test_in_the_order_of_finishing_a_lost_outcome_is_evaluated_again(tmp_path: Path) -> None:
+    run, whole = tiny(order="finish"), tmp_path / "whole"
+    decided = search(run, whole)
+    for place, line in enumerate(lines_of(whole)):
+        if line.startswith(b'{"outcome"'):
+            folder = shutil.copytree(whole, tmp_path / str(place))
+            damage(folder, place)
+            repaired(folder)
+            assert search(run, folder) == decided, f"line {place + 1} damaged"
+
+
 def test_an_intact_run_is_left_as_it_is(folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert repaired(folder) == (True, "the journal is intact")
