@@ -52,7 +52,8 @@ class Store:
                 self._journal.truncate(self._length)
                 sweep(folder)
                 drop_unnamed(folder)
-                sync_folder(folder)
+                if durability == "fsync":
+                    sync_folder(folder)
                 if is_new:
                     sync_folder(folder.parent)
                 self._files = files.pop_all()
