@@ -160,8 +160,12 @@ def replay(folder: RunFolder, number: Identity = None) -> None:
 def track(folder: RunFolder) -> None:
     """Log to the tracking system whatever it does not hold yet."""
     from evonas import api
+    from evonas.report.arrivals import arrivals
 
-    print(api.open_run(folder).track())
+    found = api.open_run(folder)
+    with arrivals() as told:
+        missing = found.track(told=told)
+    print(missing)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from evonas.controllers.controller import Controller
 from evonas.errors import ConfigError, unknown
 from evonas.executors.executor import Executor
 from evonas.genome.settings import gene_from_table
-from evonas.history import Limit, Objective
+from evonas.history import Limit, Objective, Order
 from evonas.pruning_table import Pruning
 from evonas.space import SearchSpace
 from evonas.store import Durability
@@ -77,6 +77,10 @@ class Run:
         seed: Of every draw of the search.
         lookahead: Births proposed ahead of the oldest unfinished one. Part of the question, not of
             the machine: as many workers can be busy at most.
+        order: Of the history. `birth`: a birth depends on births so far before it, whatever
+            finishes first, so the search can be repeated on any machine. `finish`: on all that is
+            finished when it is proposed, `lookahead` births being in flight at most; no worker
+            waits for a slow candidate, and no search can be repeated.
         space: Where to search.
         trainer: How candidates are trained and judged.
         controller: What is born next.
@@ -103,6 +107,7 @@ class Run:
     hours: float | None
     seed: int
     lookahead: int
+    order: Order
     space: SearchSpace
     trainer: Trainer
     controller: Controller
@@ -133,6 +138,7 @@ class _Plain:
     hours: float | None = None
     seed: int = 0
     lookahead: int = 8
+    order: Order = "birth"
     inherit: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     deadline: float | None = None

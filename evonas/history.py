@@ -1,7 +1,9 @@
-"""The record of a search: individuals in birth order, the only state an algorithm may read."""
+"""The record of a search: its finished individuals, the only state an algorithm may read."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from itertools import count, islice, takewhile
 from typing import Any, Literal, TypeVar, final, overload
 
 from evonas.genome import Birth
@@ -18,6 +20,10 @@ FailureKind = Literal[
     "storage",  # the run's folder cannot be used: it ends the search and is not recorded
 ]
 Curve = tuple[tuple[int, Mapping[str, float]], ...]
+Order = Literal[
+    "birth",  # by number: a history is the same whatever finishes first
+    "finish",  # as their outcomes came: nothing waits for a slow candidate
+]
 
 
 @final
@@ -160,13 +166,16 @@ def over_limits(sizes: Mapping[str, float], limits: Iterable[Limit]) -> str:
 class History(Sequence[Individual]):
     """The first `length` individuals of one growing log, all of them finished.
 
-    Cutting a history shares its log, so that `fold` costs one step per new individual however
-    often and at whatever length it is asked.
+    Positions are in the order of the search, whose first is always the seed; `member` looks up by
+    number. Cutting a history shares its log, so that `fold` costs one step per new individual
+    however often and at whatever length it is asked.
     """
 
-    def __init__(self, log: list[Individual] | None = None, length: int | None = None) -> None:
+    def __init__(self, log: list[Individual] | None = None) -> None:
         self._log: list[Individual] = [] if log is None else log
-        self._length = len(self._log) if length is None else min(length, len(self._log))
+        self._places = {one.number: place for place, one in enumerate(self._log)}
+        self._waiting: dict[int, list[Individual]] = {}
+        self._length = len(self._log)
         self._folds: dict[object, tuple[int, Any]] = {}
 
     def __len__(self) -> int:
@@ -178,30 +187,79 @@ class History(Sequence[Individual]):
     def __getitem__(self, index: slice) -> Sequence[Individual]: ...
     def __getitem__(self, index: int | slice) -> Individual | Sequence[Individual]:
         if isinstance(index, slice):
-            return self._log[: self._length][index]
-        if not -self._length <= index < self._length:
-            raise IndexError(f"individual {index} of a history of {self._length}")
-        return self._log[index if index >= 0 else self._length + index]
+            return [self._log[place] for place in range(self._length)[index]]
+        return self._log[range(self._length)[index]]
 
     def __iter__(self) -> Iterator[Individual]:
-        return (self._log[number] for number in range(self._length))
+        return (self._log[place] for place in range(self._length))
+
+    def member(self, number: int) -> Individual:
+        """Return the individual with this number.
+
+        Raises:
+            KeyError: if it is not in this history.
+        """
+        if not self.has(number):
+            raise KeyError(f"individual {number} is not in this history of {self._length}")
+        return self._log[self._places[number]]
+
+    def has(self, number: int) -> bool:
+        """Return whether the individual with this number is in this history."""
+        return self._places.get(number, self._length) < self._length
 
     def until(self, length: int) -> "History":
         """Return the history of the first `length` individuals."""
-        cut = History(self._log, min(length, self._length))
-        cut._folds = self._folds
+        cut: History = copy(self)
+        cut._length = min(length, self._length)
         return cut
 
     def append(self, individual: Individual) -> None:
         """Add the next individual to the log; only the engine does so.
 
         Raises:
-            ValueError: if it is not the next by number.
+            ValueError: if it is there already, or before one of its parents.
         """
-        if individual.number != len(self._log) or self._length != len(self._log):
-            raise ValueError(f"individual {individual.number} after {len(self._log)}")
+        number, parents = individual.number, individual.birth.parents
+        if self._length != len(self._log) or number in self._places:
+            raise ValueError(f"individual {number} is in this log already")
+        if unknown := [parent for parent in parents if parent not in self._places]:
+            raise ValueError(f"individual {number} comes before its parents {unknown}")
+        self._places[number] = self._length
         self._log.append(individual)
         self._length += 1
+
+    def grow(
+        self, births: Sequence[Birth], outcomes: dict[int, Outcome], order: Order
+    ) -> list[Individual]:
+        """Append all that is complete and return it; only the engine does so.
+
+        Args:
+            births: By number.
+            outcomes: By number, in the order in which they came.
+            order: Of the search.
+        """
+        if order == "birth":
+            numbers = takewhile(outcomes.__contains__, count(self._length))
+        else:
+            num_seen = self._length + sum(map(len, self._waiting.values()))
+            latest_first = islice(reversed(outcomes), len(outcomes) - num_seen)
+            numbers = reversed([*latest_first])
+        grown = [Individual(number, births[number], outcomes[number]) for number in numbers]
+        return [one for newcomer in grown for one in self._settled(newcomer)]
+
+    def _settled(self, newcomer: Individual) -> Iterator[Individual]:
+        """Append an individual and who waited for it, unless it has to wait for a parent itself.
+
+        Parents finish first, but for those whose lines were lost and that are evaluated anew.
+        """
+        lost = [parent for parent in newcomer.birth.parents if parent not in self._places]
+        if lost:
+            self._waiting.setdefault(lost[0], []).append(newcomer)
+            return
+        self.append(newcomer)
+        yield newcomer
+        for one in self._waiting.pop(newcomer.number, []):
+            yield from self._settled(one)
 
     def evaluated(self) -> list[tuple[Individual, Evaluation]]:
         """Return the individuals that were evaluated, with their evaluations."""

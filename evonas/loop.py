@@ -106,17 +106,7 @@ class _Search:
 
     def go(self) -> History:
         """Continue from the record until nothing is left to propose or to wait for."""
-        for number, birth in enumerate(self.store.record.births):
-            while not self.proposals.is_ready(number, birth, self.history):  # a line was lost
-                self._finish(*self.flights.next_finished())
-            self._born(birth)
-            if number in self.outcomes:
-                self.flights.remember(number, birth, self._parents(number))
-                self._advance()
-            else:
-                self._launch(number)
-        recorded = self.store.record.outcomes
-        self.view.resumed([one for one in self.history if one.number in recorded])
+        self._resume()
         while True:
             while birth := self._next():
                 self.store.birth(len(self.births), birth)
@@ -132,6 +122,21 @@ class _Search:
         if self.mirror:
             front = selection.front_of(self.history, self.run.objectives, self.run.limits)
             self.view.told(self.mirror.close([one.number for one in front], seconds))
+
+    def _resume(self) -> None:
+        """Start where the record ends, with what was in flight then."""
+        for birth in self.store.record.births:
+            self._born(birth)
+        self._advance()
+        for number, birth in enumerate(self.store.record.births):
+            while not self.proposals.is_ready(number, birth, self.history):  # a line was lost
+                self._finish(*self.flights.next_finished())
+            if number in self.outcomes:
+                self.flights.remember(number, birth, self._parents(number))
+            else:
+                self._launch(number)
+        recorded = self.store.record.outcomes
+        self.view.resumed([one for one in self.history if one.number in recorded])
 
     def _next(self) -> Birth | None:
         return self.proposals.next(self.births, self.history, is_over=self._is_used_up())
@@ -156,10 +161,11 @@ class _Search:
 
     def _parents(self, number: int) -> list[tuple[Genome, str]]:
         """Return genome and weights of the parents that have weights."""
+        parents = map(self.history.member, self.births[number].parents)
         return [
-            (self.history[parent].birth.genome, outcome.weights)
-            for parent in self.births[number].parents
-            if isinstance(outcome := self.history[parent].outcome, Evaluation) and outcome.weights
+            (parent.birth.genome, parent.outcome.weights)
+            for parent in parents
+            if isinstance(parent.outcome, Evaluation) and parent.outcome.weights
         ]
 
     def _finish(self, number: int, outcome: Outcome) -> None:
@@ -193,9 +199,7 @@ class _Search:
             )
 
     def _advance(self) -> None:
-        while (number := len(self.history)) < len(self.births) and number in self.outcomes:
-            individual = Individual(number, self.births[number], self.outcomes[number])
-            self.history.append(individual)
+        for individual in self.history.grow(self.births, self.outcomes, self.run.order):
             if self.mirror:
                 self.mirror.finished(individual)
 

@@ -42,14 +42,15 @@ class Proposals:
         number = len(births)
         if is_over:
             return self._final(births, history)
-        known = self._known(number)
-        return self._propose(number, history.until(known)) if len(history) >= known else None
+        if len(history) < self._fewest(number):
+            return None
+        return self._propose(number, self._known(number, history))
 
     def refusal(self, number: int, birth: Birth, history: History) -> str:
         """Say why a birth is not to be trained, as known when it was born; nothing if it is."""
         if birth.operator == FINAL:
             return ""
-        failed = failures_of(history.until(self._known(number)), birth.genome)
+        failed = failures_of(self._known(number, history), birth.genome)
         ends = ", ".join(f"#{one.number} {failure.kind}" for one, failure in failed)
         return f"this genome has failed {len(failed)} times: {ends}" if failed else ""
 
@@ -58,7 +59,7 @@ class Proposals:
         rule, first = self.run.stop, self.run.objectives[0]
         if rule is None or birth.operator == FINAL:
             return {}
-        known = history.until(self._known(number)).evaluated()
+        known = self._known(number, history).evaluated()
         if len(known) < rule.after:
             return {}
         sign = 1 if first.direction == "min" else -1
@@ -71,11 +72,18 @@ class Proposals:
 
     def is_ready(self, number: int, birth: Birth, history: History) -> bool:
         """Return whether all is known that a birth's evaluation depends on."""
-        return len(history) > max((self._known(number) - 1, *birth.parents))
+        return len(history) >= self._fewest(number) and all(map(history.has, birth.parents))
 
-    def _known(self, number: int) -> int:
-        """Return on how many individuals a birth depends."""
+    def _fewest(self, number: int) -> int:
+        """Return how many individuals must be known before a birth is proposed."""
         return max(1, number - self.run.lookahead + 1) if number else 0
+
+    def _known(self, number: int, history: History) -> History:
+        """Return the individuals on which a birth depends.
+
+        In the order of births it depends on as few as it waits for, and so not on who is fast.
+        """
+        return history.until(self._fewest(number)) if self.run.order == "birth" else history
 
     def _propose(self, number: int, history: History) -> Birth:
         """Propose what may be trained; the last proposal stands if none may."""

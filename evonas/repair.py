@@ -107,6 +107,8 @@ class _Repair:
             EvonasError: if it cannot be told, or other lines speak against it.
         """
         number = len(births)
+        if self.run.order == "finish":
+            raise StoreError("a search in the order of finishing cannot be repeated")
         is_over = _is_last_training(self.run, births, found.births)
         birth = self.proposals.next(births, history, is_over=is_over)
         if birth is None:
@@ -168,7 +170,8 @@ class _Repair:
         Raises:
             EvonasError: if not all is known that it depends on.
         """
-        birth, outcome, history = record.births[number], record.outcomes[number], record.history()
+        birth, outcome = record.births[number], record.outcomes[number]
+        history = record.history(self.run.order)
         if not self.proposals.is_ready(number, birth, history):
             raise StoreError("outcomes before it are lost; run the search, then repair again")
         parents = [

@@ -141,7 +141,7 @@ def search_info(run: Run, folder: Path, signatures: Signatures) -> SearchInfo:
     """Return what a tracker must know; the record is read when it asks for a trained model."""
 
     def load(number: int) -> tuple[nn.Module, NDArray[np.generic]]:
-        one = read_journal(folder)[0].history()[number]
+        one = read_journal(folder)[0].history(run.order).member(number)
         (signature,) = signatures.values()
         example = np.zeros((2, *signature.inputs), dtype=np.float32)
         return trained_model(run.space, folder, one), example

@@ -11,7 +11,7 @@ from typing import Any, final
 
 from evonas.errors import StoreError
 from evonas.genome import Birth
-from evonas.history import History, Individual, Outcome, outcome_from_json
+from evonas.history import History, Order, Outcome, outcome_from_json
 from evonas.store.lines import decode, encode, lines_of
 
 JOURNAL = "journal.jsonl"
@@ -24,7 +24,7 @@ class Record:
 
     Attributes:
         births: In order of their numbers.
-        outcomes: By number; a birth without one was in flight.
+        outcomes: By number, in the order in which they came; a birth without one was in flight.
         elapsed: Seconds of searching up to the last outcome.
     """
 
@@ -32,13 +32,10 @@ class Record:
     outcomes: dict[int, Outcome]
     elapsed: float
 
-    def history(self) -> History:
-        """Return the individuals up to the first birth that has no outcome."""
+    def history(self, order: Order = "birth") -> History:
+        """Return what is complete in an order: by birth, all before the first in flight."""
         history = History()
-        for number, birth in enumerate(self.births):
-            if number not in self.outcomes:
-                break
-            history.append(Individual(number, birth, self.outcomes[number]))
+        history.grow(self.births, self.outcomes, order)
         return history
 
 

@@ -5,6 +5,7 @@ microseconds a candidate on it, whatever MLflow does. MLflow itself, which takes
 is first imported on that thread.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -14,9 +15,10 @@ from typing import Literal, final
 from evonas.errors import unknown
 from evonas.history import Individual
 from evonas.tracking.tally import Tally
-from evonas.tracking.tracker import LoadModel, Mirror, SearchInfo, Tracker
+from evonas.tracking.tracker import LoadModel, Mirror, SearchInfo, Told, Tracker
 
 _MODES = ("all", "front", "none")
+_TELL_EVERY = 0.2
 
 
 @final
@@ -63,11 +65,17 @@ class _MlflowMirror(Mirror):
             self._given.add(individual.number)
             self._inbox.put(individual)
 
-    def close(self, front: Sequence[int], timeout: float) -> str:
-        self._inbox.put(tuple(front))
-        self._thread.join(timeout)
-        self._leave.set()
+    def close(self, front: Sequence[int], timeout: float, told: Told | None = None) -> str:
         wanted = {"all": sorted(self._given), "front": front, "none": ()}[self._tracker.runs]
+        self._inbox.put(tuple(front))
+        end = time.monotonic() + timeout
+        try:
+            while self._thread.is_alive() and (left := end - time.monotonic()) > 0:
+                self._thread.join(min(left, _TELL_EVERY))
+                if told is not None:
+                    told(len(self._tally.candidates), len(wanted))
+        finally:
+            self._leave.set()
         models = front if self._load and self._tracker.runs != "none" else ()
         return self._tally.missing(wanted, models, "MLflow", self._search.folder)
 
