@@ -32,7 +32,7 @@ _LOOK_SECONDS = 1.0
 _HEAD_SECONDS = 10.0
 """How long the head may be unreachable before a search ends."""
 
-_NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
+_STATISTICS, _TOKEN = "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE"
 _PATIENCE = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(24 * 3600)}
 
 
@@ -119,7 +119,8 @@ def _begin(cores: float, leaving: contextlib.ExitStack) -> None:
     folder = tempfile.mkdtemp(prefix="evonas-ray-")
     leaving.callback(shutil.rmtree, folder, ignore_errors=True)
     leaving.callback(_disconnect)
-    with _environment(_NO_STATISTICS), _loopback():
+    token = os.environ.get(_TOKEN, "token")  # Ray would set it, for all later connections too
+    with _environment({_STATISTICS: "0", _TOKEN: token}), _loopback():
         _connect(
             address=LOCAL,
             num_cpus=max(usable_cores(), math.ceil(cores)),
@@ -146,7 +147,10 @@ def _join(address: str) -> None:
             _connect(address=address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"cannot join the Ray cluster at {address!r}: {said}") from error
+        raise ConfigError(
+            f"cannot join the Ray cluster at {address!r}: {said}; if it wants a token, set"
+            f" {_TOKEN}=token where evonas runs"
+        ) from error
 
 
 def _connect(**options: Any) -> None:
