@@ -1,10 +1,12 @@
 """Opening an MLflow store: its client, its experiment, and the pages of a run listing."""
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
@@ -24,11 +26,11 @@ _LANES = 8
 
 def open_client(uri: str) -> MlflowClient:
     """Return a client, with the SQLite file made if there is none."""
+    _silence()
     database = database_file(uri)
     if database is not None and not database.exists():
         database.parent.mkdir(parents=True, exist_ok=True)
         _create(database)
-    _silence()
     _bound_calls()
     return MlflowClient(uri)
 
@@ -109,9 +111,15 @@ def _bound_calls() -> None:
 
 
 def _create(database: Path) -> None:
-    """Make an empty file in WAL mode; the mode stays with the file.
+    """Make the file with MLflow's tables, there whole or not at all, in WAL mode, which stays.
 
-    Measured: a nested run takes 34 to 43 ms instead of 97 to 119.
+    MLflow cannot go on with tables whose making was cut short. WAL was measured: a nested run takes
+    34 to 43 ms instead of 97 to 119.
     """
-    with closing(sqlite3.connect(database)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
+    with TemporaryDirectory(prefix=f".{database.name}-", dir=database.parent) as folder:
+        draft = Path(folder) / database.name
+        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        with suppress(FileExistsError):  # another search was faster
+            os.link(draft, database)
