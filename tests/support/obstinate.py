@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from evonas.history import Individual
 from evonas.networks import Network, Signatures
-from evonas.tracking.tracker import Mirror, SearchInfo, Tracker
+from evonas.tracking.tracker import Mirror, SearchInfo, Told, Tracker
 from evonas.trainer import Context, Trained, Trainer
 
 
@@ -58,7 +58,8 @@ class _SlowMirror(Mirror):
     def finished(self, individual: Individual) -> None:
         """Take it in."""
 
-    def close(self, front: Sequence[int], timeout: float) -> str:
+    def close(self, front: Sequence[int], timeout: float, told: Told | None = None) -> str:
+        del front, told
         os.write(1, b"closing\n")
         time.sleep(timeout)
         return ""
