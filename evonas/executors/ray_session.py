@@ -195,8 +195,9 @@ def _signals_kept() -> Generator[None]:
 
 def _read_settings_anew() -> None:
     """Let this process forget that its own cluster wanted a token, which others may not want."""
-    settings: Any = import_module("ray._raylet").Config
-    settings.initialize("")
+    core: Any = import_module("ray._raylet")
+    core.Config.initialize("")
+    core.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextlib.contextmanager
