@@ -1,5 +1,6 @@
 """The Python API: search, open a run, and what can be done with what was found."""
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from evonas.report.live import Silent
 from evonas.selection import front_of
 from evonas.setup import search_info
 from evonas.state import State
-from evonas.tracking.tracker import track
+from evonas.tracking.tracker import Told, track
 
 
 def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
@@ -193,7 +194,7 @@ class Found:
         with tempfile.TemporaryDirectory() as scratch:
             return replay(self.run, self.folder, self.history, number, Path(scratch), told)
 
-    def track(self, timeout: float = 600.0) -> str:
+    def track(self, timeout: float = math.inf, told: Told | None = None) -> str:
         """Log to the run's tracking system whatever it does not hold; say what is still missing.
 
         Raises:
@@ -203,7 +204,7 @@ class Found:
             raise ConfigError(f"run {self.run.name!r} has no tracker; set one in its run file")
         front = [one.number for one in front_of(self.history, self.run.objectives, self.run.limits)]
         info = search_info(self.run, self.folder, self.signatures)
-        missing = track(self.run.tracker, info, self.history, front, timeout)
+        missing = track(self.run.tracker, info, self.history, front, timeout, told=told)
         return missing or f"all {len(self.history)} candidates are in the tracking system"
 
     @property

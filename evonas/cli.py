@@ -160,8 +160,12 @@ def replay(folder: RunFolder, number: Identity = None) -> None:
 def track(folder: RunFolder) -> None:
     """Log to the tracking system whatever it does not hold yet."""
     from evonas import api
+    from evonas.report.arrivals import arrivals
 
-    print(api.open_run(folder).track())
+    found = api.open_run(folder)
+    with arrivals() as told:
+        missing = found.track(told=told)
+    print(missing)
 
 
 @app.command()
@@ -256,10 +260,9 @@ def _end_stopped(by: Signals, error: BaseException) -> NoReturn:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}") from None
+    from evonas import store
+
+    store.write_text(path, text + "\n")
     print(path)
 
 

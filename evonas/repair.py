@@ -66,6 +66,8 @@ class _Repair:
             (teachers.FILE, teachers.kept_teachers),
         ]
         for name, check in checks:
+            if not (self.folder / name).exists():
+                continue
             try:
                 check(self.folder)
             except StoreError:
@@ -185,10 +187,7 @@ class _Repair:
 
     @cached_property
     def run(self) -> Run:
-        table = store.read_config(self.folder)
-        if table is None:
-            raise StoreError(f"{store.CONFIG} is lost as well; run the search, then repair again")
-        return config.from_table(table, self.folder.name)
+        return config.from_table(store.read_config(self.folder), self.folder.name)
 
     @cached_property
     def proposals(self) -> Proposals:

@@ -53,8 +53,8 @@ def work(pipe: Connection, lifeline: Connection, room: Room) -> None:
     _end_with(lifeline)
     line = _Line(pipe)
     try:
+        _enter(room)  # before plug-ins are imported: one may start the driver of an accelerator
         evaluate, job = pipe.recv()
-        _enter(room)
     except EOFError:
         return
     except Exception as error:  # noqa: BLE001 - a plug-in that cannot be imported here

@@ -12,6 +12,7 @@ from typing import Literal, final
 
 from evonas.errors import ConfigError
 from evonas.executors.executor import Evaluate, Executor, Listener, Pool
+from evonas.executors.processes import Processes
 
 _MEGABYTE = 2**20
 
@@ -31,15 +32,21 @@ class Ray(Executor):
         workers: How many at once; `auto` is as many as the cluster has room for when it is joined.
         cpus_per_candidate: What a slot claims of a node's CPUs.
         gpus_per_candidate: What it claims of a GPU; whole GPUs above one.
+        threads: Of torch in each worker; `auto` is 1 on a CPU, and with a GPU the CPUs claimed.
         memory: Resident megabytes at which a candidate is killed, and what a slot claims of a
             node's memory; None for no limit.
+        device_memory: As in `Processes`.
+        silence: As in `Processes`.
     """
 
     address: str = "local"
     workers: int | Literal["auto"] = "auto"
     cpus_per_candidate: float = 1.0
     gpus_per_candidate: float = 0.0
+    threads: int | Literal["auto"] = "auto"
     memory: int | None = None
+    device_memory: int | None = None
+    silence: float = Processes.silence
 
     def __post_init__(self) -> None:
         """Check the fields.
@@ -49,8 +56,7 @@ class Ray(Executor):
         """
         if self.workers != "auto" and self.workers < 1:
             raise ConfigError(f"workers is {self.workers!r}; give 'auto' or at least 1")
-        if self.memory is not None and self.memory < 1:
-            raise ConfigError(f"memory is {self.memory!r}; give megabytes, or leave it out")
+        _ = self.isolation
         for name in ("cpus_per_candidate", "gpus_per_candidate"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; give 0 or more")
@@ -74,6 +80,20 @@ class Ray(Executor):
         from evonas.executors.ray_pool import started  # noqa: PLC0415
 
         return started(self, _pickled(evaluate), evaluate, listener)
+
+    @property
+    def isolation(self) -> Processes:
+        """What evaluates in a slot, on its node."""
+        threads = self.threads
+        if threads == "auto":
+            threads = max(1, int(self.cpus_per_candidate)) if self.gpus_per_candidate else 1
+        return Processes(
+            workers=1,
+            threads=threads,
+            memory=self.memory,
+            device_memory=self.device_memory,
+            silence=self.silence,
+        )
 
     @property
     def claim(self) -> dict[str, float]:

@@ -50,16 +50,16 @@ class Place:
     Args:
         evaluate: Pickled as plain pickle does it, so that what cannot go on to a worker process
             fails here.
-        memory: See `Processes`.
+        isolation: What a job is evaluated in.
         paths: Where the driver imports from, for what is not installed and lies on a shared disk.
     """
 
-    def __init__(self, evaluate: bytes, memory: int | None, paths: Sequence[str]) -> None:
+    def __init__(self, evaluate: bytes, isolation: Processes, paths: Sequence[str]) -> None:
         # multiprocessing would otherwise run Ray's main script again in every worker
         vars(sys.modules["__main__"]).pop("__file__", None)
         sys.path.extend(path for path in paths if path not in sys.path)
-        _sweep()
-        self._folder, self._lock = _own_folder()
+        sweep()
+        self._folder, self._lock = own_folder()
         tempfile.tempdir = os.environ["TMPDIR"] = str(self._folder)  # what workers leave goes too
         found: Evaluate = pickle.loads(evaluate)  # noqa: S301 - of the driver, whom Ray trusts too
         self._copy: Copy | None = None
@@ -67,7 +67,7 @@ class Place:
             self._copy = Copy(self._folder)
             found = found.moved(self._folder)
         self._words: SimpleQueue[Reported | Finished] = SimpleQueue()
-        self._pool = Processes(workers=1, memory=memory).start(found, self._words.put)
+        self._pool = isolation.start(found, self._words.put)
 
     def ready(self) -> None:
         """Return when the slot can work."""
@@ -105,7 +105,7 @@ class Place:
         return Landed(outcome)
 
 
-def _own_folder() -> tuple[Path, TextIO]:
+def own_folder() -> tuple[Path, TextIO]:
     """Make a folder that is locked for as long as this process lives."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     draft = folder / f"{_LOCK}.new"
@@ -115,7 +115,7 @@ def _own_folder() -> tuple[Path, TextIO]:
     return folder, lock
 
 
-def _sweep() -> None:
+def sweep() -> None:
     """Remove the folders of slots that have died without a chance to."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):

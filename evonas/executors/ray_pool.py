@@ -10,7 +10,7 @@ import ray
 from ray.exceptions import RayError
 
 from evonas import store
-from evonas.errors import ConfigError, EvonasError
+from evonas.errors import ConfigError, EvonasError, StoreError
 from evonas.executors.executor import Evaluate, Finished, Job, Listener, Pool, Portable, Reported
 from evonas.executors.ray_cluster import Ray
 from evonas.executors.ray_files import Dispatch
@@ -34,7 +34,7 @@ _STILLBORN = 5
 
 def started(executor: Ray, pickled: bytes, evaluate: Evaluate, listener: Listener) -> Pool:
     """Return a pool whose first slot can work; see `Ray.start`."""
-    asked = 1 if executor.workers == "auto" else executor.workers
+    asked = 0 if executor.workers == "auto" else executor.workers
     session = Session(executor.address, asked * executor.cpus_per_candidate)
     try:
         slots = _slots(executor, pickled, session)
@@ -183,7 +183,7 @@ class _RayPool(Pool):
         assert isinstance(outcome, Evaluation)
         try:
             digest = store.store_bytes(self._evaluate.folder, landed.weights)
-        except OSError as error:
+        except StoreError as error:
             return Failure("storage", str(error), cost=outcome.cost, curve=outcome.curve)
         if digest != outcome.weights:
             message = f"weights of hash {outcome.weights[:12]} arrived with {digest[:12]}"
@@ -218,7 +218,7 @@ def _maker(executor: Ray, pickled: bytes) -> Callable[[], Any]:
         max_concurrency=2,  # `leave` while `run`
     )
     evaluate = ray.put(pickled)
-    return lambda: actor.remote(evaluate, executor.memory, sys.path)
+    return lambda: actor.remote(evaluate, executor.isolation, sys.path)
 
 
 def _amounts(resources: Mapping[str, float]) -> str:
@@ -232,4 +232,7 @@ def _said(error: RayError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    return lines[-1] if "creation task" in lines[0] or "Traceback" in str(error) else lines[0]
+    if "creation task" in lines[0] or "Traceback" in str(error):
+        return lines[-1]  # of the exception in the actor
+    reasons = (line for line in lines if line.startswith("The actor is dead because"))
+    return next(reasons, lines[0])

@@ -1,7 +1,7 @@
 """This process as the driver of a Ray cluster: its own, which it ends, or one that it joins.
 
-Ray ends a driver whose head is unreachable for a minute; so the head is looked at here, and a
-search without one ends with an error well before.
+Ray ends the process of a driver whose head is unreachable for a minute. So Ray is told to be more
+patient, and the head is looked at here: a search that has lost it ends with an error.
 """
 
 import contextlib
@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any, final
 
 import ray
@@ -31,9 +30,10 @@ _LOOK_SECONDS = 1.0
 """How often the head is looked at."""
 
 _HEAD_SECONDS = 10.0
-"""How long the head may be unreachable; well below the minute after which Ray ends the driver."""
+"""How long the head may be unreachable before a search ends."""
 
-_NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
+_STATISTICS, _TOKEN = "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE"
+_PATIENCE = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(24 * 3600)}
 
 
 @final
@@ -54,12 +54,14 @@ class Session:
                 "this process is connected to a Ray cluster already; call ray.shutdown() before"
                 " a search, which makes its own connection"
             )
-        self._folder: Path | None = None
-        with _signals_kept():
+        with contextlib.ExitStack() as leaving:
+            leaving.enter_context(_silence())
             if address == LOCAL:
-                self._begin(cores)
+                _begin(cores, leaving)
             else:
+                leaving.callback(_disconnect)
                 _join(address)
+            self._leaving = leaving.pop_all()
         self._head: str = ray.get_runtime_context().gcs_address
         self._seen = self._looked = time.monotonic()
 
@@ -109,32 +111,28 @@ class Session:
 
     def close(self) -> None:
         """Leave the cluster; end it if it was started here. May be called twice."""
-        with _signals_kept():
-            ray.shutdown()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._leaving.close()
 
-    def _begin(self, cores: float) -> None:
-        """Start a cluster of this machine alone, which no other machine can reach."""
-        self._folder = Path(tempfile.mkdtemp(prefix="evonas-ray-"))
-        try:
-            with _environment(_NO_STATISTICS), _loopback():
-                _connect(
-                    address=LOCAL,
-                    num_cpus=max(usable_cores(), math.ceil(cores)),
-                    include_dashboard=False,
-                    _temp_dir=str(self._folder),
-                )
-        except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
-        hosts = {node["NodeManagerAddress"] for node in ray.nodes()}
-        if hosts != {_LOCALHOST}:
-            self.close()
-            raise ConfigError(
-                f"this version of Ray ({ray.__version__}) listens at {sorted(hosts)}, reachable"
-                " from outside; start a cluster with `ray start` and give its address"
-            )
+
+def _begin(cores: float, leaving: contextlib.ExitStack) -> None:
+    """Start a cluster of this machine alone, which no other machine can reach."""
+    folder = tempfile.mkdtemp(prefix="evonas-ray-")
+    leaving.callback(shutil.rmtree, folder, ignore_errors=True)
+    leaving.callback(_read_settings_anew)
+    leaving.callback(_disconnect)
+    with _environment({_STATISTICS: "0", _TOKEN: os.environ.get(_TOKEN)}), _loopback():
+        _connect(
+            address=LOCAL,
+            num_cpus=max(usable_cores(), math.ceil(cores)),
+            include_dashboard=False,
+            _temp_dir=folder,
+        )
+    hosts = {node["NodeManagerAddress"] for node in ray.nodes()}
+    if hosts != {_LOCALHOST}:
+        raise ConfigError(
+            f"this version of Ray ({ray.__version__}) listens at {sorted(hosts)}, reachable"
+            " from outside; start a cluster with `ray start` and give its address"
+        )
 
 
 def _join(address: str) -> None:
@@ -145,14 +143,24 @@ def _join(address: str) -> None:
             " or use address = 'local'"
         )
     try:
-        _connect(address=address)
+        with _environment(_PATIENCE):
+            _connect(address=address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"cannot join the Ray cluster at {address!r}: {said}") from error
+        raise ConfigError(
+            f"cannot join the Ray cluster at {address!r}: {said}; if it wants a token, set"
+            f" {_TOKEN}=token where evonas runs"
+        ) from error
 
 
 def _connect(**options: Any) -> None:
-    ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    with _signals_kept():
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+
+
+def _disconnect() -> None:
+    with _signals_kept():
+        ray.shutdown()
 
 
 def _answers(address: str) -> bool:
@@ -185,32 +193,58 @@ def _signals_kept() -> Generator[None]:
             signal.signal(number, handler)
 
 
+def _read_settings_anew() -> None:
+    """Let this process forget that its own cluster wanted a token, which others may not want."""
+    settings: Any = import_module("ray._raylet").Config
+    settings.initialize("")
+
+
 @contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Generator[None]:
-    """Set variables for the processes that Ray starts."""
+def _environment(variables: Mapping[str, str | None]) -> Generator[None]:
+    """Set variables for Ray, which reads them when it connects, and for what it starts.
+
+    They are put back afterwards; None is for those that Ray sets itself.
+    """
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _set(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager
-def _loopback() -> Generator[None]:
+def _setting(module: str, name: str, value: object) -> Generator[None]:
+    """Change a setting of Ray for which it has neither an option nor a variable that is read late.
+
+    What depends on it is checked, or does no harm, where a version of Ray does not know it.
+    """
+    owner = import_module(module)
+    before = getattr(owner, name, None)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def _loopback() -> contextlib.AbstractContextManager[None]:
     """Let Ray bind to the loopback interface.
 
     It does so by itself on macOS and Windows, where it calls this "no cluster"; elsewhere it binds
     to all interfaces, and takes 127.0.0.1 for a slip of whoever asks for it.
     """
-    constants: Any = import_module("ray._private.ray_constants")
-    before = constants.ENABLE_RAY_CLUSTER
-    constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        constants.ENABLE_RAY_CLUSTER = before
+    return _setting("ray._private.ray_constants", "ENABLE_RAY_CLUSTER", value=False)
+
+
+def _silence() -> contextlib.AbstractContextManager[None]:
+    """Keep Ray from printing what the nodes say of dead workers, which is ours to tell."""
+    return _setting("ray._private.worker", "_worker_logs_enabled", value=False)

@@ -30,7 +30,7 @@ LOOK_SECONDS = 0.2
 _START_SECONDS = 300.0
 """For the first worker, which imports torch, on a machine that is busy with other things."""
 
-_STARTS = 3
+_STARTS, _PAUSE_SECONDS = 6, 0.05
 _DEATH_SECONDS = 10.0
 _MESSAGES_AT_ONCE = 1000
 _MEGABYTE = 2**20
@@ -81,7 +81,11 @@ class Worker:
         self.pipe, pipe = Pipe()
         lifeline, self._lifeline = Pipe(duplex=False)
         room = Room(slot, scratch, terms.device_memory)
-        self._process = _started(terms.context, pipe, lifeline, room)
+        try:
+            self._process = _started(terms.context, pipe, lifeline, room)
+        except BaseException:  # an interrupt may come when the process exists already
+            self._lifeline.close()
+            raise
         pipe.close()
         lifeline.close()
         with contextlib.suppress(OSError):  # one that is dead already is found dead below
@@ -215,15 +219,19 @@ class Worker:
 
 
 def _started(context: ForkServerContext | SpawnContext, *given: object) -> BaseProcess:
-    """Start a process; again if the server that forks it dies meanwhile, which starts it anew."""
-    for tried in range(1, _STARTS + 1):
+    """Start a process; again if the server that forks it has died, which starts another.
+
+    One that was just killed is refusing already and not yet known to be dead, hence the pauses.
+    """
+    for tried in range(_STARTS):
         process = context.Process(target=work, args=given)
         try:
             with _signals_blocked():
                 process.start()
         except (OSError, EOFError) as error:
-            if tried == _STARTS:
-                raise EvonasError(f"cannot start a worker: {error or type(error)}") from error
+            if tried == _STARTS - 1:
+                raise EvonasError(f"cannot start a worker: {error!r}") from error
+            time.sleep(_PAUSE_SECONDS * 2**tried)
         else:
             return process
     raise AssertionError("the last try either returns or raises")

@@ -5,6 +5,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from evonas.errors import StoreError
 
 _REMEDIES = {
@@ -47,6 +49,19 @@ def write_text(path: Path, text: str) -> None:
         StoreError: if it cannot be written.
     """
     write(path, text.encode())
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts that dead processes have left in a run's folder; the caller holds it."""
+    for draft in (*folder.glob(".*.*"), *(folder / "weights").glob(".*.*")):
+        process = draft.suffix.removeprefix(".")
+        if process.isdecimal() and not _is_another(int(process)):
+            draft.unlink(missing_ok=True)
+
+
+def _is_another(process: int) -> bool:
+    """Return whether a process lives that is not this one."""
+    return process != os.getpid() and psutil.pid_exists(process)
 
 
 def sync_folder(folder: Path) -> None:

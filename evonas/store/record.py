@@ -20,7 +20,7 @@ from typing import Literal, final
 
 from evonas.genome import Birth
 from evonas.history import Outcome
-from evonas.store.files import cannot_write, sync_folder
+from evonas.store.files import cannot_write, sweep, sync_folder
 from evonas.store.journal import JOURNAL, birth_line, outcome_line, read_journal
 from evonas.store.lock import held
 from evonas.store.weights import drop_unnamed
@@ -32,7 +32,8 @@ Durability = Literal["fsync", "flush"]
 class Store:
     """The open record of one search; one process at a time holds it.
 
-    Opening it clears away what a crash has left: a torn last line, and weights without a line.
+    Opening it clears away what a crash has left: a torn last line, drafts, and weights that
+    nothing names.
 
     Raises:
         StoreError: if the folder cannot be written, is in use, or its journal is damaged.
@@ -49,8 +50,10 @@ class Store:
                 self.record, self._length = read_journal(folder)
                 self._journal = files.enter_context((folder / JOURNAL).open("ab", buffering=0))
                 self._journal.truncate(self._length)
+                sweep(folder)
                 drop_unnamed(folder)
-                sync_folder(folder)
+                if durability == "fsync":
+                    sync_folder(folder)
                 if is_new:
                     sync_folder(folder.parent)
                 self._files = files.pop_all()
@@ -76,7 +79,9 @@ class Store:
         self._append(outcome_line(number, outcome, elapsed))
 
     def close(self) -> None:
-        """Close the journal and let other processes have the folder."""
+        """Close the journal and let other processes have the folder; the workers are gone."""
+        with suppress(OSError):  # where the disk is what ends the search, the next opening does it
+            sweep(self.folder)
         self._files.close()
 
     def _append(self, line: bytes) -> None:
@@ -86,9 +91,11 @@ class Store:
                 rest = rest[self._journal.write(rest) :]
             if self._durability == "fsync":
                 os.fsync(self._journal.fileno())
-        except OSError as error:
+        except BaseException as error:  # also an interrupt between two writes
             with suppress(OSError):  # then the torn line is cut off by the next opening
                 self._journal.truncate(self._length)
+            if not isinstance(error, OSError):
+                raise
             kept = f"the record is kept up to #{self._last}" if self._last >= 0 else "it is empty"
             raise cannot_write(self.folder / JOURNAL, error, kept) from error
         self._length += len(line)

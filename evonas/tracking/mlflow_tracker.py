@@ -3,8 +3,14 @@
 The mirror has a thread of its own and an inbox without a bound, so that the search spends
 microseconds a candidate on it, whatever MLflow does. MLflow itself, which takes seconds to import,
 is first imported on that thread.
+
+evonas starts no server. One that is started for it, `mlflow server --host 127.0.0.1`, knows no
+users: whoever reaches it reads and deletes everything, so it is bound to this machine, and reached
+from others through a tunnel. `MLFLOW_HTTP_REQUEST_TIMEOUT` (seconds a call, 20 unless set) and
+`MLFLOW_HTTP_REQUEST_MAX_RETRIES` (0 unless set) are MLflow's own settings.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -14,9 +20,10 @@ from typing import Literal, final
 from evonas.errors import unknown
 from evonas.history import Individual
 from evonas.tracking.tally import Tally
-from evonas.tracking.tracker import LoadModel, Mirror, SearchInfo, Tracker
+from evonas.tracking.tracker import LoadModel, Mirror, SearchInfo, Told, Tracker
 
 _MODES = ("all", "front", "none")
+_TELL_EVERY = 0.2
 
 
 @final
@@ -63,11 +70,17 @@ class _MlflowMirror(Mirror):
             self._given.add(individual.number)
             self._inbox.put(individual)
 
-    def close(self, front: Sequence[int], timeout: float) -> str:
-        self._inbox.put(tuple(front))
-        self._thread.join(timeout)
-        self._leave.set()
+    def close(self, front: Sequence[int], timeout: float, told: Told | None = None) -> str:
         wanted = {"all": sorted(self._given), "front": front, "none": ()}[self._tracker.runs]
+        self._inbox.put(tuple(front))
+        end = time.monotonic() + timeout
+        try:
+            while self._thread.is_alive() and (left := end - time.monotonic()) > 0:
+                self._thread.join(min(left, _TELL_EVERY))
+                if told is not None:
+                    told(len(self._tally.candidates), len(wanted))
+        finally:
+            self._leave.set()
         models = front if self._load and self._tracker.runs != "none" else ()
         return self._tally.missing(wanted, models, "MLflow", self._search.folder)
 

@@ -119,6 +119,7 @@ def _tags(
     }
     if isinstance(outcome, Evaluation):
         tags |= {"weights": outcome.weights} if outcome.weights else {}
+        tags |= {"parts": str(outcome.parts)} if outcome.parts > 1 else {}
     else:
         tags |= {"failure": outcome.kind, "message": outcome.message}
     text = json.dumps(outcome.to_json())
@@ -173,10 +174,10 @@ def _pruning(genome: Genome) -> dict[str, Any]:
 
 def _points(one: Individual, line: Cost) -> Iterator[Point]:
     outcome, last = one.outcome, 0
+    for step, metrics in outcome.curve:
+        last = max(last, step)
+        yield from (Point(name, value, step) for name, value in metrics.items())
     if isinstance(outcome, Evaluation):
-        for step, metrics in outcome.curve:
-            last = max(last, step)
-            yield from (Point(name, value, step) for name, value in metrics.items())
         yield from (Point(name, value, last, True) for name, value in outcome.metrics.items())
     for name, cost in (("cost", outcome.cost), ("line_cost", line)):
         yield from (Point(f"{name}.{unit}", value, last) for unit, value in vars(cost).items())

@@ -1,6 +1,9 @@
 """A damaged run is repaired to the search that it was."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,6 +118,27 @@ def test_a_birth_that_is_proposed_otherwise_today_is_not_taken(folder: Path) -> 
     assert len(read_journal(folder)[0].births) == 5
 
 
+def test_in_the_order_of_finishing_a_lost_birth_ends_the_journal(tmp_path: Path) -> None:
+    run, folder = tiny(order="finish"), tmp_path / "run"
+    search(run, folder)
+    damage(folder, next(n for n, line in enumerate(lines_of(folder)) if b'"number":5' in line))
+    _, said = repaired(folder)
+    assert "birth 5 cannot be proposed anew: a search in the order of finishing" in said
+    assert len(search(run, folder)) == 16
+
+
+@pytest.mark.slow
+def test_in_the_order_of_finishing_a_lost_outcome_is_evaluated_again(tmp_path: Path) -> None:
+    run, whole = tiny(order="finish"), tmp_path / "whole"
+    decided = search(run, whole)
+    for place, line in enumerate(lines_of(whole)):
+        if line.startswith(b'{"outcome"'):
+            folder = shutil.copytree(whole, tmp_path / str(place))
+            damage(folder, place)
+            repaired(folder)
+            assert search(run, folder) == decided, f"line {place + 1} damaged"
+
+
 def test_an_intact_run_is_left_as_it_is(folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert repaired(folder) == (True, "the journal is intact")
@@ -162,3 +186,36 @@ def test_a_damaged_file_is_set_aside_and_made_again(folder: Path, name: str) -> 
 def test_a_run_in_use_is_not_repaired(folder: Path) -> None:
     with store.held(folder), pytest.raises(StoreError, match="is in use by process"):
         repaired(folder)
+
+
+def test_a_child_of_lost_weights_is_not_trained_from_scratch(folder: Path) -> None:
+    before = (folder / JOURNAL).read_bytes()
+    for path in (folder / "weights").iterdir():
+        path.unlink()
+    with pytest.raises(StoreError, match=f"evonas repair {folder} --retrain") as caught:
+        search(tiny(births=9), folder)
+    assert str(folder / "weights") in str(caught.value)
+    after = (folder / JOURNAL).read_bytes()
+    assert after.removeprefix(before).startswith(b'{"birth"')
+    assert b'{"outcome"' not in after.removeprefix(before)
+    assert repaired(folder, retrain=True)[0]
+    assert search(tiny(births=9), folder) == search(tiny(births=9), folder.parent / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("option", "status"), [([], 1), (["--retrain"], 0)])
+def test_the_command_says_by_its_status_whether_anything_is_missing(
+    folder: Path, option: list[str], status: int
+) -> None:
+    next((folder / "weights").iterdir()).unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "evonas", "repair", str(folder), *option],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert "the journal is intact" in done.stdout
+    assert ("has been trained again" in done.stdout) == bool(option)
