@@ -260,10 +260,9 @@ def _end_stopped(by: Signals, error: BaseException) -> NoReturn:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}") from None
+    from evonas import store
+
+    store.write_text(path, text + "\n")
     print(path)
 
 

@@ -90,10 +90,7 @@ class Flights:
             return None
         number, said = done.job.number, f"({outcome.kind}): {outcome.message}"
         if outcome.kind == "storage":
-            raise StoreError(
-                f"candidate {number} {said}; the record is kept, and the same command goes on once"
-                " the folder can be used again"
-            )
+            raise StoreError(f"candidate {number} has no outcome: {outcome.message}")
         spent = done.seconds + outcome.cost.seconds
         if outcome.kind == "lost" and not done.was_lost:
             self._told(f"candidate {number} {said}; it is evaluated once more")

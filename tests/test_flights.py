@@ -95,5 +95,5 @@ def test_whoever_repeats_a_lost_evaluation_waits_for_its_second_try() -> None:
 
 def test_a_folder_that_cannot_be_used_ends_the_search_and_is_no_outcome() -> None:
     full = Failure("storage", "cannot write weights: no space left on device")
-    with pytest.raises(StoreError, match="no space left on device; the record is kept"):
+    with pytest.raises(StoreError, match="candidate 0 has no outcome: cannot write weights"):
         flown({0: [full]})

@@ -232,4 +232,7 @@ def _said(error: RayError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    return lines[-1] if "creation task" in lines[0] or "Traceback" in str(error) else lines[0]
+    if "creation task" in lines[0] or "Traceback" in str(error):
+        return lines[-1]  # of the exception in the actor
+    reasons = (line for line in lines if line.startswith("The actor is dead because"))
+    return next(reasons, lines[0])

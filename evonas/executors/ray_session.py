@@ -32,7 +32,7 @@ _LOOK_SECONDS = 1.0
 _HEAD_SECONDS = 10.0
 """How long the head may be unreachable before a search ends."""
 
-_NO_STATISTICS = {"RAY_USAGE_STATS_ENABLED": "0"}
+_STATISTICS, _TOKEN = "RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE"
 _PATIENCE = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(24 * 3600)}
 
 
@@ -118,8 +118,9 @@ def _begin(cores: float, leaving: contextlib.ExitStack) -> None:
     """Start a cluster of this machine alone, which no other machine can reach."""
     folder = tempfile.mkdtemp(prefix="evonas-ray-")
     leaving.callback(shutil.rmtree, folder, ignore_errors=True)
+    leaving.callback(_read_settings_anew)
     leaving.callback(_disconnect)
-    with _environment(_NO_STATISTICS), _loopback():
+    with _environment({_STATISTICS: "0", _TOKEN: os.environ.get(_TOKEN)}), _loopback():
         _connect(
             address=LOCAL,
             num_cpus=max(usable_cores(), math.ceil(cores)),
@@ -146,7 +147,10 @@ def _join(address: str) -> None:
             _connect(address=address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"cannot join the Ray cluster at {address!r}: {said}") from error
+        raise ConfigError(
+            f"cannot join the Ray cluster at {address!r}: {said}; if it wants a token, set"
+            f" {_TOKEN}=token where evonas runs"
+        ) from error
 
 
 def _connect(**options: Any) -> None:
@@ -189,19 +193,32 @@ def _signals_kept() -> Generator[None]:
             signal.signal(number, handler)
 
 
+def _read_settings_anew() -> None:
+    """Let this process forget that its own cluster wanted a token, which others may not want."""
+    settings: Any = import_module("ray._raylet").Config
+    settings.initialize("")
+
+
 @contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Generator[None]:
-    """Set variables for Ray, which reads them when it connects, and for what it starts."""
+def _environment(variables: Mapping[str, str | None]) -> Generator[None]:
+    """Set variables for Ray, which reads them when it connects, and for what it starts.
+
+    They are put back afterwards; None is for those that Ray sets itself.
+    """
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _set(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager

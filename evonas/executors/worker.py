@@ -81,7 +81,11 @@ class Worker:
         self.pipe, pipe = Pipe()
         lifeline, self._lifeline = Pipe(duplex=False)
         room = Room(slot, scratch, terms.device_memory)
-        self._process = _started(terms.context, pipe, lifeline, room)
+        try:
+            self._process = _started(terms.context, pipe, lifeline, room)
+        except BaseException:  # an interrupt may come when the process exists already
+            self._lifeline.close()
+            raise
         pipe.close()
         lifeline.close()
         with contextlib.suppress(OSError):  # one that is dead already is found dead below

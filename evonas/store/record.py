@@ -79,7 +79,9 @@ class Store:
         self._append(outcome_line(number, outcome, elapsed))
 
     def close(self) -> None:
-        """Close the journal and let other processes have the folder."""
+        """Close the journal and let other processes have the folder; the workers are gone."""
+        with suppress(OSError):  # where the disk is what ends the search, the next opening does it
+            sweep(self.folder)
         self._files.close()
 
     def _append(self, line: bytes) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -32,11 +32,12 @@ class FaultyProxy:
         proxy = self
 
         class _Handler(BaseHTTPRequestHandler):
-            def log_message(self, format: str, *args: object) -> None:
-                del format, args
+            def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+                del code, size
 
             def _answer(self) -> None:
-                proxy.answer(self)
+                with suppress(ConnectionError):  # a client that has ceased to wait
+                    proxy.answer(self)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - stdlib's names
 

@@ -149,7 +149,8 @@ class Runs:
                 self.tag(number, {FRONT: json.dumps(number in members)})
         run_id = self.parent.info.run_id
         self.client.set_tag(run_id, FRONT, json.dumps(list(front)))
-        self.client.set_terminated(run_id)
+        end = max(round(time.time() * 1_000), self.parent.info.start_time)  # clocks go back
+        self.client.set_terminated(run_id, end_time=end)
 
     def _made(self, record: Record) -> Child:
         tags = {

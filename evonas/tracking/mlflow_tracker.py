@@ -3,6 +3,11 @@
 The mirror has a thread of its own and an inbox without a bound, so that the search spends
 microseconds a candidate on it, whatever MLflow does. MLflow itself, which takes seconds to import,
 is first imported on that thread.
+
+evonas starts no server. One that is started for it, `mlflow server --host 127.0.0.1`, knows no
+users: whoever reaches it reads and deletes everything, so it is bound to this machine, and reached
+from others through a tunnel. `MLFLOW_HTTP_REQUEST_TIMEOUT` (seconds a call, 20 unless set) and
+`MLFLOW_HTTP_REQUEST_MAX_RETRIES` (0 unless set) are MLflow's own settings.
 """
 
 import time

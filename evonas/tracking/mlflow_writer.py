@@ -146,7 +146,7 @@ class Writer:
         if errors:
             first_line = (str(errors[0]).splitlines() or [""])[0]
             self.tally.trouble = plain(f"{type(errors[0]).__name__}: {first_line}", 200)
-            self._next_try = time.monotonic() + min(_LONGEST_PAUSE, 2.0**self._failures / 2)
+            self._next_try = time.monotonic() + pause_after(self._failures)
 
     def _search_runs(self) -> Runs:
         if self._opened is None:
@@ -179,6 +179,15 @@ class Writer:
     def _end(self, front: Sequence[int], runs: Runs) -> None:
         runs.close(front)
         self.tally.is_closed = True
+
+
+def pause_after(failures: int) -> float:
+    """Return the seconds to wait after so many tries in a row without any success.
+
+    >>> [pause_after(failures) for failures in (0, 1, 2, 9)]
+    [0.5, 1.0, 2.0, 30.0]
+    """
+    return min(_LONGEST_PAUSE, 2.0 ** (min(failures, 10) - 1))
 
 
 def _search_key(name: str, seed: Individual) -> str:

@@ -58,6 +58,15 @@ class Striking(Deaf):
             self._strike()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files that is ours; its name is short, as those of sockets must be."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A head without CPUs and two nodes of one CPU each."""
@@ -106,18 +115,16 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def left_by_slots() -> set[Path]:
-    temporary = Path(tempfile.gettempdir())
-    return {*temporary.glob("evonas-slot-*"), *temporary.glob("evonas-ray-*")}
+def left(temporary: Path) -> list[Path]:
+    return [*temporary.glob("evonas-slot-*"), *temporary.glob("evonas-ray-*")]
 
 
 def test_a_search_on_two_nodes_decides_as_a_serial_one(
-    cluster: Cluster, tmp_path: Path, serial: Callable[..., Any]
+    cluster: Cluster, temporary: Path, tmp_path: Path, serial: Callable[..., Any]
 ) -> None:
-    before = left_by_slots()
     api.search({**TINY, "executor": joined(cluster)}, out=tmp_path / "ray")
     assert decisions(tmp_path / "ray") == serial()
-    assert left_by_slots() == before
+    assert not left(temporary)
 
 
 def test_a_search_that_loses_a_node_decides_as_a_serial_one(
@@ -141,26 +148,26 @@ def test_a_search_that_loses_a_node_decides_as_a_serial_one(
 def test_a_slot_that_is_killed_costs_its_candidate_alone_and_is_replaced(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    notes = [tmp_path / "first", tmp_path / "second"]
-    pool = Ray(address=at(cluster), workers=2).start(evaluate, ignore)
-    with closing(pool):
-        for number, note in enumerate(notes):
-            pool.submit(job(number, "with_a_child", note=str(note)))
-        wait_until(lambda: all(note.exists() for note in notes))
-        worker, child = map(int, notes[0].read_text(encoding="ascii").split())
-        actor = psutil.Process(worker).parent()
-        assert actor is not None
-        slot = actor.parent()
-        assert slot is not None
-        os.kill(slot.pid, signal.SIGKILL)
+    first, second = tmp_path / "first", tmp_path / "second"
+    with closing(Ray(address=at(cluster), workers=1).start(evaluate, ignore)) as pool:
+        pool.submit(job(0, "with_a_child", note=str(first)))
+        wait_until(first.exists)
+        before = pids(first)
+        fork_server = psutil.Process(before[0]).ppid()
+        os.kill(psutil.Process(fork_server).ppid(), signal.SIGKILL)
         lost = pool.next_finished()
         assert isinstance(lost.outcome, Failure)
         assert (lost.number, lost.outcome.kind) == (0, "lost")
-        pool.submit(job(2, "good"))
+        pool.submit(job(1, "good"))
         assert isinstance(pool.next_finished().outcome, Evaluation)
-        wait_until(lambda: not is_running(child))
-    second = [int(pid) for pid in notes[1].read_text(encoding="ascii").split()]
-    wait_until(lambda: not any(map(is_running, second)))
+        wait_until(lambda: not any(map(is_running, before)))
+        pool.submit(job(2, "with_a_child", note=str(second)))
+        wait_until(second.exists)
+    wait_until(lambda: not any(map(is_running, pids(second))))
+
+
+def pids(note: Path) -> list[int]:
+    return [int(pid) for pid in note.read_text(encoding="ascii").split()]
 
 
 def test_a_file_is_put_once_and_stands_once_on_a_node(cluster: Cluster, tmp_path: Path) -> None:
@@ -172,18 +179,16 @@ def test_a_file_is_put_once_and_stands_once_on_a_node(cluster: Cluster, tmp_path
         dispatch = Dispatch()
         first, again = dispatch.parcels(files), dispatch.parcels(files)
         assert first == again
-        reader = ray.remote(num_cpus=0.1)(_size_of_copy)
-        sizes = [reader.remote(first, str(tmp_path / str(number))) for number in range(6)]
-        assert ray.get(sizes) == [2**20] * 6
+        folders = [tmp_path / str(number) for number in range(4)]
+        for folder in folders:
+            folder.mkdir()
+        copier: Any = ray.remote(Copy)
+        copies = [copier.options(num_cpus=0.1).remote(folder) for folder in folders]
+        ray.get([copy.take.remote(first) for copy in copies])
+        assert all((folder / name).stat().st_size == 2**20 for folder in folders for name in files)
         (reference,) = first["weights/a.safetensors"].content
         (place,) = get_object_locations([reference]).values()
         assert len(place["node_ids"]) == len(set(place["node_ids"])) <= 3
-
-
-def _size_of_copy(parcels: Any, folder: str) -> int:
-    Path(folder).mkdir()
-    Copy(Path(folder)).take(parcels)
-    return (Path(folder) / "weights" / "a.safetensors").stat().st_size
 
 
 def test_a_copy_of_the_folder_keeps_few_weights_and_takes_what_has_changed(
@@ -203,25 +208,6 @@ def test_a_copy_of_the_folder_keeps_few_weights_and_takes_what_has_changed(
         copy.take(dispatch.parcels({"prepared": tmp_path / "run" / "prepared"}))
     assert (tmp_path / "node" / "prepared").read_text(encoding="ascii") == "anew"
     assert [path.name for path in (tmp_path / "node" / "weights").iterdir()] == ["c.safetensors"]
-
-
-def test_ray_on_this_machine_can_be_reached_from_this_machine_alone() -> None:
-    me, before, folders = psutil.Process(), signal.getsignal(signal.SIGTERM), left_by_slots()
-    with closing(Ray(workers=1).start(evaluate, ignore)) as pool:
-        processes = [me, *me.children(recursive=True)]
-        heard = {socket.laddr.ip for one in processes for socket in listening(one)}
-        assert heard
-        assert heard <= LOOPBACK
-        pool.submit(job(0, "good"))
-        pool.next_finished()
-    assert not any(one.is_running() for one in processes[1:])
-    assert left_by_slots() == folders
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
-def listening(process: psutil.Process) -> list[Any]:
-    connections = process.net_connections(kind="tcp")
-    return [one for one in connections if one.status == psutil.CONN_LISTEN]
 
 
 @pytest.mark.parametrize("claim", [{"cpus_per_candidate": 99}, {"gpus_per_candidate": 1}])
@@ -286,3 +272,24 @@ def test_a_search_whose_head_goes_away_ends_in_words_and_goes_on_elsewhere(
     assert "Traceback" not in errors
     api.search({**TINY, "trainer": trainer}, out=run)
     assert decisions(run) == serial()
+
+
+def test_ray_on_this_machine_can_be_reached_from_this_machine_alone(temporary: Path) -> None:
+    me, handler = psutil.Process(), signal.getsignal(signal.SIGTERM)
+    others = set(me.children(recursive=True))
+    deaf = listening(me)
+    with closing(Ray(workers=1).start(evaluate, ignore)) as pool:
+        processes = set(me.children(recursive=True)) - others
+        heard = set.union(*map(listening, processes)) | (listening(me) - deaf)
+        assert heard
+        assert {address for address, _ in heard} <= LOOPBACK
+        pool.submit(job(0, "good"))
+        pool.next_finished()
+    assert not any(one.is_running() for one in processes)
+    assert not left(temporary)
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
+def listening(process: psutil.Process) -> set[tuple[str, int]]:
+    connections = process.net_connections(kind="tcp")
+    return {(one.laddr.ip, one.laddr.port) for one in connections if one.status == "LISTEN"}

@@ -80,6 +80,10 @@ class Command:
             time.sleep(0.02)
         return found
 
+    def descendants(self) -> list[psutil.Process]:
+        """Return the processes that it has started, and what those have."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
     def _processes(self) -> list[str]:
         found: list[str] = []
         for one in psutil.process_iter():
@@ -105,6 +109,7 @@ def command(
     *,
     on_terminal: bool = False,
     through: Sequence[str] = (),
+    patches: Path | None = None,
 ) -> Generator[Command]:
     """Run the command, with its live view on a terminal of its own, or quietly in a pipe.
 
@@ -114,12 +119,14 @@ def command(
         scratch: For its temporary files.
         on_terminal: Whether it has one.
         through: A command that becomes this one.
+        patches: A folder of modules that go before all others.
     """
     scratch.mkdir(exist_ok=True)
     mark = uuid4().hex
     ours, theirs = pty.openpty() if on_terminal else os.pipe()
     quiet = () if on_terminal else ("--quiet",)
-    paths = {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(scratch)}
+    path = os.pathsep.join([str(patches), *sys.path] if patches else sys.path)
+    paths = {"PYTHONPATH": path, "TMPDIR": str(scratch)}
     paths["TORCHINDUCTOR_CACHE_DIR"] = str(scratch.parent / "inductor")
     evonas = (sys.executable, "-m", "evonas", "run", str(run_file), "--out", str(folder), *quiet)
     process = subprocess.Popen(

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow_reading import LONG, candidates, search
 
 from evonas.errors import StoreError
-from evonas.history import History
+from evonas.history import Evaluation, History, Individual
 from evonas.lineage import family_tree, same
 from evonas.tracking.from_mlflow import history_from_mlflow
 from evonas.tracking.mlflow_tracker import MlflowTracker
@@ -62,3 +62,37 @@ def test_a_gap_is_named(uri: str) -> None:
     MlflowClient(uri).delete_run(candidates(uri)[2].info.run_id)
     with pytest.raises(StoreError, match="lacks 1 candidates of 'digits', the first is 2"):
         history_from_mlflow(uri, "evonas", "digits")
+
+
+def test_a_run_whose_outcome_is_an_artifact_is_read(uri: str) -> None:
+    assert track(MlflowTracker(uri=uri), search(), history(3), (), LONG) == ""
+    client = MlflowClient(uri)
+    for number, run in candidates(uri).items():
+        client.delete_tag(run.info.run_id, "evonas.outcome")
+        outcome = json.dumps(history()[number].outcome.to_json())
+        client.log_text(run.info.run_id, outcome, "outcome.json")
+    assert text(history_from_mlflow(uri, "evonas", "digits")) == text(history(3))
+
+
+def test_an_outcome_too_long_for_a_tag_comes_back(uri: str) -> None:
+    curve = tuple((step, {"error": 1.0 / step}) for step in range(1, 500))
+    seed = history()[0]
+    long = History(
+        [Individual(0, seed.birth, Evaluation({"error": 0.1, "macs": 1.0}, curve=curve))]
+    )
+    assert track(MlflowTracker(uri=uri), search(), long, (), LONG) == ""
+    assert text(history_from_mlflow(uri, "evonas", "digits")) == text(long)
+
+
+def test_a_run_that_was_tampered_with_is_named(uri: str) -> None:
+    assert track(MlflowTracker(uri=uri), search(), history(2), (), LONG) == ""
+    run_id = candidates(uri)[1].info.run_id
+    MlflowClient(uri).set_tag(run_id, "evonas.outcome", "{}")
+    with pytest.raises(StoreError, match=f"run '{run_id}' in MLflow"):
+        history_from_mlflow(uri, "evonas", "digits")
+
+
+def test_a_server_that_is_away_is_told_in_a_line() -> None:
+    with pytest.raises(StoreError, match=r"cannot be read from 'http://127\.0\.0\.1:9'") as error:
+        history_from_mlflow("http://127.0.0.1:9", "evonas", "digits")
+    assert str(error.value).isprintable()

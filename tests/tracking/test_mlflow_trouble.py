@@ -1,11 +1,14 @@
 """MLflow may be down, and a search may be mirrored twice: nothing is lost, nothing is doubled."""
 
+import resource
 import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event, enumerate as running_threads
 
 import pytest
 from histories import history, long_history
@@ -15,6 +18,8 @@ from mlflow_reading import LONG, candidates, parents, search, values
 from evonas.errors import ConfigError
 from evonas.history import Individual
 from evonas.tracking.mlflow_tracker import MlflowTracker
+from evonas.tracking.mlflow_writer import Writer, pause_after
+from evonas.tracking.tally import Tally
 from evonas.tracking.tracker import track
 
 
@@ -90,6 +95,73 @@ def test_a_store_that_cannot_be_written_is_told_at_the_end(uri: str) -> None:
     told = track(tracker, search(), history(), (2, 5), LONG)
     assert told.startswith("8 of 8 candidates are not in MLflow (")
     assert "readonly" in told
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_and_what_is_missing_comes_later(uri: str) -> None:
+    tracker, individuals = MlflowTracker(uri=uri), long_history(20)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    full = Path(uri.removeprefix("sqlite:///")).stat().st_size // 8
+    resource.setrlimit(resource.RLIMIT_FSIZE, (full, hard))
+    try:
+        told = track(tracker, search(), individuals, (), 20.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert "candidates are not in MLflow (MlflowException: " in told
+    assert track(tracker, search(), individuals, (), LONG) == ""
+    assert sorted(candidates(uri)) == list(range(20))
+
+
+def test_what_failed_is_tried_again_while_nothing_new_comes(template: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.write_text("a file where a folder must be", encoding="utf-8")
+    tally = Tally()
+    writer = Writer(f"sqlite:///{store}/mlflow.db", "evonas", "all", search(), Event(), tally)
+    writer.take(history()[0])
+    writer.push()
+    assert "NotADirectoryError" in tally.trouble or "FileExistsError" in tally.trouble
+    store.unlink()
+    store.mkdir()
+    shutil.copy(template, store / "mlflow.db")
+    assert writer.pause
+    time.sleep(writer.pause)
+    writer.push()
+    assert tally.candidates == {0}
+
+
+def test_pauses_grow_to_half_a_minute_while_a_server_is_away() -> None:
+    assert [pause_after(failures) for failures in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_server_that_is_away_holds_nothing_but_numbers() -> None:
+    individuals = list(long_history(300))
+    writer = Writer("sqlite:////proc/none/mlflow.db", "evonas", "all", search(), Event(), Tally())
+    for one in individuals[:150]:
+        writer.take(one)
+        writer.push()
+    tracemalloc.start()
+    for one in individuals[150:]:
+        writer.take(one)
+        writer.push()
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 150 * 2_000
+
+
+def test_an_interrupt_while_it_waits_leaves_the_thread_to_end() -> None:
+    def interrupted(arrived: int, wanted: int) -> None:
+        del arrived, wanted
+        raise KeyboardInterrupt
+
+    mirror = MlflowTracker(uri="http://127.0.0.1:9").start(search())
+    for one in long_history(50):
+        mirror.finished(one)
+    with pytest.raises(KeyboardInterrupt):
+        mirror.close((), LONG, interrupted)
+    end = time.monotonic() + 60.0
+    while any(thread.name == "evonas-mlflow" for thread in running_threads()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_search_does_not_wait_for_mlflow() -> None:
