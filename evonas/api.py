@@ -17,7 +17,7 @@ from evonas.errors import ConfigError, unknown
 from evonas.export import FORMATS, Winner, export, view_of
 from evonas.final_test import read_test, test_best
 from evonas.genome import Genome
-from evonas.history import Evaluation, History, Individual
+from evonas.history import Evaluation, History, Individual, check_metrics
 from evonas.lineage import family_tree
 from evonas.loop import View
 from evonas.networks import Signatures
@@ -28,6 +28,7 @@ from evonas.selection import front_of
 from evonas.setup import search_info
 from evonas.state import State
 from evonas.tracking.tracker import track
+from evonas.trust import RUN_FILE, check_births, trusted
 
 
 def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
@@ -84,15 +85,20 @@ def folder_of(path: Path | str) -> Path:
     return folder
 
 
-def open_run(path: Path | str) -> "Found":
+def open_run(path: Path | str, *, trust: bool = False) -> "Found":
     """Open a run by its folder or its run file; a running search may be looked at.
 
+    Args:
+        path: Of the folder, or of the run file that made it.
+        trust: Whether the folder may run the code that it names, though it is somebody else's.
+
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is none, or it names code and is neither yours nor trusted.
         StoreError: if it is damaged.
     """
     folder = folder_of(path)
-    return Found(folder, config.read(folder / "run.toml", name=folder.name))
+    is_trusted = trust or trusted(folder, config.table_of)
+    return Found(folder, config.read(folder / RUN_FILE, name=folder.name), is_trusted)
 
 
 def trained_network(run: str, candidate: int | None = None) -> nn.Module:
@@ -116,15 +122,20 @@ class Found:
     Attributes:
         folder: The run's folder.
         run: Its question.
+        is_trusted: Whether it is the user's own, or trusted like it.
     """
 
     folder: Path
     run: Run
+    is_trusted: bool = True
 
     @cached_property
     def history(self) -> History:
         """All finished individuals in birth order."""
-        return store.read_journal(self.folder)[0].history()
+        history = store.read_journal(self.folder)[0].history()
+        check_births((one.birth for one in history), self.run.config)
+        check_metrics(history, self.run.objectives)
+        return history
 
     def front(self, limit: Mapping[str, float] | None = None) -> list["Member"]:
         """Return what nothing else beats in every objective, best first objective first."""

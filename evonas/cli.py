@@ -24,6 +24,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the run file; repeatable."),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Let the folder of somebody else run the code that it names."),
+]
 Identity = Annotated[
     int | None, typer.Option("--id", help="The candidate with this number.", min=0)
 ]
@@ -42,6 +46,7 @@ def run(
     from evonas import api
     from evonas.report.live import view_for
 
+    _look_here()
     configured = api.configure(file, overrides or [])
     folder = out or api.default_folder(configured.name)
     with view_for(configured, quiet=quiet) as view:
@@ -56,12 +61,13 @@ def front(
         list[str] | None,
         typer.Option("--limit", metavar="NAME=MAXIMUM", help="Leave out what is larger."),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Show the candidates that no other one beats in every objective."""
     from evonas import api
     from evonas.report.terminal import front_table
 
-    found = api.open_run(folder)
+    found = api.open_run(folder, trust=_trusting(folder, trust))
     _print(front_table(found.front(_limits(limit)), found.run.objectives, found.run.genes))
 
 
@@ -75,13 +81,14 @@ def lineage(
     source: Annotated[
         Literal["journal", "mlflow"], typer.Option("--from", help="Where to read the births.")
     ] = "journal",
+    trust: Trust = False,
 ) -> None:
     """Show who descends from whom, by which edits."""
     from evonas import api
     from evonas.report.family_picture import to_png
     from evonas.report.family_tree import to_graphml, tree_text
 
-    found = api.open_run(folder)
+    found = api.open_run(folder, trust=_trusting(folder, trust))
     graph = found.lineage(source)
     if form == "tree":
         text = tree_text(graph)
@@ -104,11 +111,12 @@ def report(
             "on the test data. Done once a run; kept in RUN/test.json.",
         ),
     ] = False,
+    trust: Trust = False,
 ) -> None:
     """Write one HTML file that shows the whole search."""
     from evonas import api
 
-    print(api.open_run(folder).report(to, test=test))
+    print(api.open_run(folder, trust=_trusting(folder, trust)).report(to, test=test))
 
 
 @app.command()
@@ -129,23 +137,24 @@ def export(
         str | None,
         typer.Option(metavar="NAME", help="A view that its cohort hands over, in its place."),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Hand out a trained candidate, loaded back and compared before it is called done."""
     from evonas import api
 
     if best and number is not None:
         raise ConfigError("--best and --id exclude each other; give one")
-    found = api.open_run(folder)
+    found = api.open_run(folder, trust=_trusting(folder, trust))
     member = found.best(_limits(limit)) if number is None else found.member(number)
     print(member.export(to, form, view))
 
 
 @app.command()
-def replay(folder: RunFolder, number: Identity = None) -> None:
+def replay(folder: RunFolder, number: Identity = None, trust: Trust = False) -> None:
     """Re-create a candidate from its ancestors and compare its weights with the recorded ones."""
     from evonas import api
 
-    found = api.open_run(folder)
+    found = api.open_run(folder, trust=_trusting(folder, trust))
     member = found.best() if number is None else found.member(number)
     result = found.replay(member.number, told=print)
     print(result.text)
@@ -154,11 +163,11 @@ def replay(folder: RunFolder, number: Identity = None) -> None:
 
 
 @app.command()
-def track(folder: RunFolder) -> None:
+def track(folder: RunFolder, trust: Trust = False) -> None:
     """Log to the tracking system whatever it does not hold yet."""
     from evonas import api
 
-    print(api.open_run(folder).track())
+    print(api.open_run(folder, trust=_trusting(folder, trust)).track())
 
 
 @app.command()
@@ -186,6 +195,7 @@ def check(
     """Run the conformance suite on a plug-in of yours."""
     from evonas.testing import check_plugin
 
+    _look_here()
     lines, passed = check_plugin(name)
     print("\n".join(lines))
     if not passed:
@@ -204,11 +214,7 @@ def doctor() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; what a user can mend is one line, not a traceback.
-
-    A plug-in at `module:Class` is looked for in the current folder after everything installed.
-    """
-    sys.path.append(str(Path.cwd()))
+    """Run the command line; what a user can mend is one line, not a traceback."""
     try:
         app()
     except EvonasError as error:
@@ -218,6 +224,25 @@ def main() -> NoReturn:
         print("evonas: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def _trusting(path: Path, trust: bool) -> bool:
+    """Return `trust`; where there is any, look for code as the search has found it."""
+    from evonas import api, config
+    from evonas.trust import trusted
+
+    if trust or trusted(api.folder_of(path), config.table_of):
+        _look_here()
+    return trust
+
+
+def _look_here() -> None:
+    """Look for `module:Class` in the current folder, too, after everything installed.
+
+    Only where code of the user's is asked for: what is installed asks for modules that may be
+    missing, and a folder of somebody else could have them.
+    """
+    sys.path.append(str(Path.cwd()))
 
 
 def _limits(options: list[str] | None) -> dict[str, float]:

@@ -23,6 +23,8 @@ from evonas.tracking.tracker import Tracker
 from evonas.trainer import Trainer
 
 Table = Mapping[str, Any]
+MAX_BYTES = 2**20
+"""Of a run file."""
 
 DEFAULTS: Table = {
     "seed": 0,
@@ -158,15 +160,29 @@ def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> 
     Raises:
         ConfigError: if the file, a key, a name or a value cannot be used.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the run file {str(path)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{str(path)!r} is no TOML: {error}") from None
+    table = table_of(path)
     for override in overrides:
         _override(table, override)
     return from_table(table, name or path.stem)
+
+
+def table_of(path: Path) -> dict[str, Any]:
+    """Return what a run file says, without making anything of it.
+
+    Raises:
+        ConfigError: if it cannot be read, or is no run file.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read the run file {str(path)!r}: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{str(path)!r} is longer than {MAX_BYTES} bytes; it is no run file")
+    try:
+        return tomllib.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{str(path)!r} is no TOML: {error}") from None
 
 
 def from_table(table: Table, name: str) -> Run:

@@ -1,7 +1,6 @@
 """Before the first candidate: the folder, the shared data, the seed genome, every check."""
 
 import shutil
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from evonas.aims import OF_VIEW
 from evonas.candidate import fresh_model, trained_model
 from evonas.cohort_networks import read_out
 from evonas.cohort_setup import Told, with_cohort
-from evonas.config import Run, question as question_of
+from evonas.config import Run, question as question_of, table_of
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
 from evonas.genome import Genome
@@ -41,6 +40,7 @@ from evonas.store import (
 )
 from evonas.tracking.tracker import SearchInfo
 from evonas.trainer import Trainer
+from evonas.trust import RUN_FILE, check_births, check_files, sign
 
 
 @final
@@ -83,10 +83,12 @@ def open_store(run: Run, folder: Path) -> Store:
         StoreError: if it cannot be used.
         ConfigError: if it holds another search.
     """
+    check_files(folder)
     store = Store(folder, run.durability)
-    path = folder / "run.toml"
+    path = folder / RUN_FILE
     if path.exists() and store.record.births:
-        before = question_of(tomllib.loads(path.read_text(encoding="utf-8")))
+        check_births(store.record.births, run.config)
+        before = question_of(table_of(path))
         now = question_of(run.config)
         for key in sorted({*before, *now}):
             if before.get(key) != now.get(key):
@@ -96,6 +98,7 @@ def open_store(run: Run, folder: Path) -> Store:
                     f"now it is {now.get(key)!r}; give another folder with --out, or remove it"
                 )
     write_config(folder, run.config)
+    sign(folder)
     return store
 
 

@@ -12,11 +12,12 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from evonas import plugins, store
+from evonas import plugins, rows, store, strict
 from evonas.errors import ConfigError
 from evonas.genome import LayerGraph
 from evonas.genome.cohort_kinds import LOGITS, Tap
 from evonas.genome.members import as_genome
+from evonas.history import weights_name
 from evonas.morph.build import build
 from evonas.networks import Signature
 from evonas.space import SearchSpace
@@ -67,10 +68,20 @@ class KeptTeacher:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "KeptTeacher":
-        """Read what `to_json` wrote."""
-        graph = None if row["graph"] is None else LayerGraph.from_json(row["graph"])
-        fields: dict[str, Any] = {**row, "graph": graph}
-        return cls(**fields)
+        """Read what `to_json` wrote.
+
+        Raises:
+            EvonasError: if it cannot have written this.
+        """
+        graph = row.get("graph")
+        return cls(
+            weights=rows.field(row, "weights", weights_name),
+            graph=None if graph is None else LayerGraph.from_json(rows.mapping(graph, "graph")),
+            network=rows.field(row, "network", rows.name),
+            arguments=rows.plain(rows.field(row, "arguments", rows.mapping), "arguments"),
+            parameters=rows.field(row, "parameters", rows.whole),
+            made_from=rows.field(row, "made_from", rows.name),
+        )
 
 
 Kept = Mapping[str, KeptTeacher]
@@ -82,14 +93,17 @@ def kept_teachers(folder: Path) -> Kept:
     path = folder / FILE
     if not path.exists():
         return {}
-    rows: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return {name: KeptTeacher.from_json(row) for name, row in rows.items()}
+    found = rows.mapping(strict.read(path), FILE)
+    return {
+        rows.name(name, FILE): KeptTeacher.from_json(rows.mapping(row, name))
+        for name, row in found.items()
+    }
 
 
 def keep_teachers(folder: Path, kept: Kept) -> None:
     """Write the teachers of a run, whose weights are already stored."""
-    rows = {name: one.to_json() for name, one in kept.items()}
-    store.write_text(folder / FILE, json.dumps(rows, indent=1) + "\n")
+    written = {name: one.to_json() for name, one in kept.items()}
+    store.write_text(folder / FILE, json.dumps(written, indent=1) + "\n")
 
 
 def copy_teachers(folder: Path, to: Path) -> None:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
+from evonas import rows, strict
 from evonas.errors import StoreError
 from evonas.genome import Birth
-from evonas.history import History, Individual, Outcome, outcome_from_json
+from evonas.history import History, Individual, Outcome
 from evonas.store.files import write
+from evonas.store.lines import birth_of, outcome_of
 
 JOURNAL = "journal.jsonl"
 
@@ -54,11 +56,11 @@ def read_journal(folder: Path) -> tuple[Record, int]:
     if not path.exists():
         return Record([], {}, 0.0), 0
     lines = path.read_bytes().splitlines(keepends=True)
-    record, intact = _read(lines)
-    is_torn = intact == len(lines) - 1 and _decode(lines[-1]) is None
+    record, intact, reason = _read(lines)
+    is_torn = intact == len(lines) - 1 and reason == "damaged" and _decode(lines[-1]) is None
     if intact < len(lines) and not is_torn:
         raise StoreError(
-            f"line {intact + 1} of {str(path)!r} is damaged; "
+            f"line {intact + 1} of {str(path)!r} is {reason}; "
             f"`evonas repair {folder}` keeps the lines before it"
         )
     return record, sum(map(len, lines[:intact]))
@@ -72,7 +74,7 @@ def repair(folder: Path) -> int:
     """
     path = folder / JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
-    _, intact = _read(lines)
+    _, intact, _ = _read(lines)
     if intact < len(lines):
         write(folder / "journal.damaged", b"".join(lines[intact:]))
         write(path, b"".join(lines[:intact]))
@@ -92,35 +94,37 @@ def encode(line: Mapping[str, Any]) -> bytes:
     return f'{text[:-1]},"crc":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()
 
 
-def _decode(raw: bytes) -> dict[str, Any] | None:
+def _decode(raw: bytes) -> Mapping[str, Any] | None:
     """Return the line without its checksum, or None if it is torn or damaged."""
     body, mark, check = raw.rpartition(b',"crc":"')
     text = body + b"}"
     if not mark or check != f'{zlib.crc32(text):08x}"}}\n'.encode():
         return None
-    return json.loads(text)
+    return rows.mapping(strict.parse(text), "the line")
 
 
-def _read(lines: Sequence[bytes]) -> tuple[Record, int]:
-    """Return what the lines say up to the first that is damaged or out of order, and its place."""
-    record, elapsed = Record([], {}, 0.0), 0.0
+def _read(lines: Sequence[bytes]) -> tuple[Record, int, str]:
+    """Return what the lines say up to the first that is damaged, its place, and what it is."""
+    record, elapsed, reason = Record([], {}, 0.0), 0.0, "damaged"
     for place, raw in enumerate(lines):
-        line = _decode(raw)
-        if line is None or not _follows(line, record):
-            return replace(record, elapsed=elapsed), place
-        if "birth" in line:
-            record.births.append(Birth.from_json(line["birth"]))
-        else:
-            outcome = outcome_from_json(line["outcome"])
-            cost = replace(outcome.cost, seconds=line["clock"]["seconds"])
-            record.outcomes[line["number"]] = replace(outcome, cost=cost)
-            elapsed = float(line["clock"]["elapsed"])
-    return replace(record, elapsed=elapsed), len(lines)
+        try:
+            line = _decode(raw)
+            if line is None or not _follows(line, record):
+                return replace(record, elapsed=elapsed), place, reason
+            if "birth" in line:
+                record.births.append(birth_of(line, len(record.births)))
+            else:
+                outcome, elapsed = outcome_of(line, record.births)
+                record.outcomes[line["number"]] = outcome
+        except StoreError as error:
+            reason = f"damaged or forged: {error}"
+            return replace(record, elapsed=elapsed), place, reason
+    return replace(record, elapsed=elapsed), len(lines), ""
 
 
 def _follows(line: Mapping[str, Any], record: Record) -> bool:
     """Return whether a line is the next birth, or the outcome of a birth that has none."""
-    number, births = line["number"], len(record.births)
+    number, births = rows.field(line, "number", rows.whole), len(record.births)
     return (
         number == births if "birth" in line else number < births and number not in record.outcomes
     )

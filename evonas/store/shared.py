@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from evonas import rows, strict
+from evonas.errors import StoreError
 from evonas.store.files import write, write_text
 
 _PREPARED, _REFERENCE = "prepared.safetensors", "latency.json"
@@ -37,7 +40,8 @@ def load_reference(folder: Path) -> float | None:
     path = folder / _REFERENCE
     if not path.exists():
         return None
-    return float(json.loads(path.read_text(encoding="utf-8"))["reference_seconds"])
+    row = rows.mapping(strict.read(path), str(path))
+    return float(rows.field(row, "reference_seconds", rows.number, 0))
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -47,4 +51,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=2)
 def _mapped(path: Path, _modified: int) -> Mapping[str, Tensor]:
-    return load_file(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise StoreError(f"{str(path)!r} holds no tensors: {error}") from None

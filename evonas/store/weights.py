@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from evonas.errors import StoreError
 from evonas.state import State
 from evonas.store.files import write
@@ -30,6 +32,9 @@ def load_state(folder: Path, digest: str) -> State:
         StoreError: if it is not there.
     """
     path = weights_path(folder, digest)
-    if not path.exists():
+    if not path.is_file():
         raise StoreError(f"the weights {digest[:12]} are not in {str(path.parent)!r}")
-    return State.from_file(path)
+    try:
+        return State.from_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise StoreError(f"{str(path)!r} holds no weights: {error}") from None

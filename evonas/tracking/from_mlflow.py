@@ -1,6 +1,5 @@
 """A search read back from MLflow alone, where the run folder is elsewhere or lost."""
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from evonas.errors import StoreError
-from evonas.genome import Birth, Genome
+from evonas import rows, strict
+from evonas.errors import EvonasError, StoreError
+from evonas.genome import Birth
 from evonas.history import History, Individual, outcome_from_json
 from evonas.tracking import mlflow_store
 from evonas.tracking.mlflow_runs import NAME
@@ -59,14 +59,26 @@ def _individual(client: MlflowClient, number: int, run: Run) -> Individual:
             for name in (GENOME_FILE, OUTCOME_FILE)
         )
     tags = {name.removeprefix(TAG): value for name, value in run.data.tags.items()}
-    birth = Birth(
-        Genome.from_json(genome),
-        tags["operator"],
-        tuple(json.loads(tags["parents"])),
-        int(tags["seed"]),
-    )
-    return Individual(number, birth, outcome_from_json(outcome))
+    try:
+        birth = _birth(genome, tags, number)
+        return Individual(number, birth, outcome_from_json(rows.mapping(outcome, OUTCOME_FILE)))
+    except EvonasError as error:
+        raise StoreError(f"candidate {number} in MLflow cannot be: {error}") from None
+
+
+def _birth(genome: object, tags: Mapping[str, str], number: int) -> Birth:
+    parents = rows.field(tags, "parents", rows.text)
+    row = {
+        "genome": genome,
+        "operator": tags.get("operator"),
+        "parents": strict.parse(parents.encode()),
+        "seed": strict.parse(rows.field(tags, "seed", rows.text).encode()),
+    }
+    birth = Birth.from_json(row)
+    if any(parent >= number for parent in birth.parents):
+        raise StoreError(f"its parents {birth.parents} are not all older")
+    return birth
 
 
 def _json(path: str) -> Any:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    return strict.read(Path(path))
