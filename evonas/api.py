@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +12,18 @@ import networkx as nx
 from torch import nn
 
 from evonas import config, loop, store
-from evonas.candidate import trained_model
+from evonas.candidate import check_fits, trained_model
 from evonas.config import Run
 from evonas.errors import ConfigError, unknown
 from evonas.export import FORMATS, Winner, export, view_of
 from evonas.final_test import read_test, test_best
 from evonas.genome import Genome
+from evonas.genome.params import check_name
 from evonas.history import Evaluation, History, Individual, check_metrics
 from evonas.lineage import family_tree
 from evonas.loop import View
 from evonas.networks import Signatures
+from evonas.places import default_folder, folder_of
 from evonas.replay import Replay, replay
 from evonas.report.html import html
 from evonas.report.live import Silent
@@ -28,7 +31,14 @@ from evonas.selection import front_of
 from evonas.setup import search_info
 from evonas.state import State
 from evonas.tracking.tracker import track
-from evonas.trust import RUN_FILE, check_births, trusted
+from evonas.trust import (
+    RUN_FILE,
+    blaming,
+    check_births,
+    check_extent,
+    check_trusted,
+    trusted,
+)
 
 
 def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
@@ -38,11 +48,6 @@ def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
         ConfigError: if it cannot be used.
     """
     return config.read(Path(file), overrides)
-
-
-def default_folder(name: str) -> Path:
-    """Return where a run goes unless it is told otherwise."""
-    return Path("runs") / name
 
 
 def search(
@@ -70,19 +75,6 @@ def search(
     folder = Path(out) if out is not None else default_folder(run.name)
     loop.search(run, folder, view or Silent())
     return Found(folder, run)
-
-
-def folder_of(path: Path | str) -> Path:
-    """Return the run folder that a path names: itself, or the folder of a run file.
-
-    Raises:
-        ConfigError: if there is no run.
-    """
-    path = Path(path)
-    folder = default_folder(path.stem) if path.suffix == ".toml" else path
-    if not (folder / store.JOURNAL).exists():
-        raise ConfigError(f"there is no run in {str(folder)!r}; `evonas run FILE.toml` makes one")
-    return folder
 
 
 def open_run(path: Path | str, *, trust: bool = False) -> "Found":
@@ -148,10 +140,9 @@ class Found:
             for one, evaluation in known
             if all(evaluation.metrics[name] <= top for name, top in (limit or {}).items())
         ]
-        return [
-            self.member(one.number)
-            for one in front_of(inside, self.run.objectives, self.run.limits)
-        ]
+        with self.blaming():
+            front = front_of(inside, self.run.objectives, self.run.limits)
+        return [self.member(one.number) for one in front]
 
     def best(self, limit: Mapping[str, float] | None = None) -> "Member":
         """Return the best by the first objective, within limits on any metric.
@@ -186,21 +177,26 @@ class Found:
             ConfigError: if the run is not in MLflow.
         """
         history = self.history if source == "journal" else self._mirrored()
-        front = front_of(history, self.run.objectives, self.run.limits)
-        return family_tree(history, self.run.objectives, [one.number for one in front])
+        with self.blaming():
+            front = front_of(history, self.run.objectives, self.run.limits)
+            return family_tree(history, self.run.objectives, [one.number for one in front])
 
     def report(self, to: Path | None = None, *, test: bool = False) -> Path:
         """Write the HTML report; with `test`, judge the best one on the test data, once a run."""
-        best = self.best().individual
-        tested = test_best(self.folder, self.run, best) if test else read_test(self.folder)
-        run = self.run
-        page = html(self.history, run.objectives, run.name, run.config, tested, limits=run.limits)
+        run, best = self.run, self.best().individual
+        if test:
+            check_trusted(self.folder, self.is_trusted, "a test trains as its run file says")
+        tested = test_best(self.folder, run, best) if test else read_test(self.folder)
+        with self.blaming():
+            aims = run.objectives
+            page = html(self.history, aims, run.name, run.config, tested, limits=run.limits)
         path = to or self.folder / "report.html"
         store.write_text(path, page)
         return path
 
     def replay(self, number: int, told: Callable[[str], None] = lambda _: None) -> Replay:
         """Re-create a candidate from its ancestors and compare it with the record."""
+        check_trusted(self.folder, self.is_trusted, "a replay trains as its run file says")
         with tempfile.TemporaryDirectory() as scratch:
             return replay(self.run, self.folder, self.history, number, Path(scratch), told)
 
@@ -212,6 +208,7 @@ class Found:
         """
         if self.run.tracker is None:
             raise ConfigError(f"run {self.run.name!r} has no tracker; set one in its run file")
+        check_trusted(self.folder, self.is_trusted, "its run file says where the data go")
         front = [one.number for one in front_of(self.history, self.run.objectives, self.run.limits)]
         info = search_info(self.run, self.folder, self.signatures)
         missing = track(self.run.tracker, info, self.history, front, timeout)
@@ -223,7 +220,12 @@ class Found:
         prepared = store.load_prepared(self.folder)
         if prepared is None:
             raise ConfigError(f"{str(self.folder)!r} has no prepared.safetensors; run it again")
-        return self.run.trainer.signatures(prepared)
+        with self.blaming():
+            return self.run.trainer.signatures(prepared)
+
+    def blaming(self) -> AbstractContextManager[None]:
+        """Say of whatever goes wrong in a folder of somebody else's that the folder is wrong."""
+        return blaming(self.folder, self.is_trusted)
 
     def _mirrored(self) -> History:
         from evonas.tracking.from_mlflow import history_from_mlflow  # noqa: PLC0415 - slow
@@ -232,6 +234,7 @@ class Found:
         tracker = self.run.tracker
         if not isinstance(tracker, MlflowTracker):
             raise ConfigError(f"run {self.run.name!r} is not tracked in MLflow")
+        check_trusted(self.folder, self.is_trusted, "its run file says which server is asked")
         return history_from_mlflow(tracker.uri, tracker.experiment, self.run.name)
 
 
@@ -273,9 +276,12 @@ class Member:
         Raises:
             ConfigError: if there is no such view.
         """
-        if view is None:
-            return trained_model(self.found.run.space, self.found.folder, self.individual)
-        return view_of(self.genome, self.state(), view)[0]
+        with self.found.blaming():
+            if view is None:
+                return trained_model(self.found.run.space, self.found.folder, self.individual)
+            state = self.state()
+            check_fits(self.found.run.space, self.genome, state.own)
+            return view_of(self.genome, state, view)[0]
 
     def export(
         self, to: Path | str | None = None, form: str | None = None, view: str | None = None
@@ -295,9 +301,13 @@ class Member:
             form = form or "safetensors"
             if form not in FORMATS:
                 raise unknown("export format", form, FORMATS)
+            check_name(view or "candidate")
             name = f"candidate-{self.number}{f'-{view}' if view else ''}"
             to = self.found.folder / f"{name}{FORMATS[form].suffix}"
-        export(self._winner(view), Path(to), form)
+        with self.found.blaming():
+            if not self.found.is_trusted:
+                check_extent(self.genome.architecture)
+            export(self._winner(view), Path(to), form)
         return Path(to)
 
     def _winner(self, view: str | None) -> Winner:

@@ -218,7 +218,9 @@ def main() -> NoReturn:
     try:
         app()
     except EvonasError as error:
-        print(f"evonas: {error}", file=sys.stderr)
+        from evonas.report.printable import printable
+
+        print(f"evonas: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("evonas: stopped; the same command goes on from here", file=sys.stderr)

@@ -8,20 +8,24 @@ teachers name must come from packages that the run file names, or that plug-ins 
 """
 
 import hmac
+import math
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from evonas.errors import ConfigError, StoreError
-from evonas.genome import Birth, Genome
+from evonas.errors import ConfigError, EvonasError, StoreError
+from evonas.genome import Birth, Genome, LayerGraph
 from evonas.plugins import CODE
 
 SIGNATURE = "run.signature"
 RUN_FILE = "run.toml"
+MAX_ELEMENTS = 2**26
+"""Of what a layer computes of one sample; 64 maps of 1024 x 1024."""
+
 _KEY_BYTES = 32
 
 
@@ -59,6 +63,39 @@ def trusted(folder: Path, read: Callable[[Path], Mapping[str, Any]]) -> bool:
         return True
     check_run_file(folder, read(folder / RUN_FILE))
     return False
+
+
+@contextmanager
+def blaming(folder: Path, is_trusted: bool) -> Generator[None]:
+    """Say of whatever goes wrong with a folder of somebody else's that it is the folder's fault.
+
+    Where the folder is the user's own an exception stays what it is: a bug, with its traceback.
+
+    Raises:
+        StoreError: in the place of any other exception.
+    """
+    try:
+        yield
+    except EvonasError:
+        raise
+    except Exception as error:
+        if is_trusted:
+            raise
+        reason = f"{type(error).__name__}: {ascii(str(error))[1:-1]}"[:200]
+        raise StoreError(f"{str(folder)!r} cannot be used: {reason}") from error
+
+
+def check_trusted(folder: Path, is_trusted: bool, why: str) -> None:
+    """Check that a folder may do more than be looked at.
+
+    Raises:
+        ConfigError: if it is somebody else's, saying why that matters.
+    """
+    if not is_trusted:
+        raise ConfigError(
+            f"{str(folder)!r} is not signed by a search of yours, and {why}; look at its run.toml,"
+            " then give --trust"
+        )
 
 
 def check_files(folder: Path) -> None:
@@ -111,6 +148,20 @@ def check_births(births: Iterable[Birth], table: Mapping[str, Any]) -> None:
                 raise StoreError(
                     f"candidate {number} names the code {ascii(name)[:80]}, which is of no package"
                     " that the run file names or that a plug-in is installed from"
+                )
+
+
+def check_extent(graphs: Mapping[str, LayerGraph]) -> None:
+    """Check that networks compute nothing that is too large to be tried out.
+
+    Raises:
+        StoreError: naming the layer that does.
+    """
+    for graph in graphs.values():
+        for layer, shape in graph.shapes.items():
+            if math.prod(shape) > MAX_ELEMENTS:
+                raise StoreError(
+                    f"layer {layer!r} makes {shape} of one sample, more than {MAX_ELEMENTS} numbers"
                 )
 
 

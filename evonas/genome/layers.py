@@ -21,6 +21,7 @@ from evonas.genome import canonical
 from evonas.genome.params import check_name, check_params
 from evonas.genome.shapes import Shape, output_shape
 
+MAX_LAYERS = 2**16
 COMMUTATIVE = frozenset({"add"})
 
 
@@ -252,7 +253,10 @@ class LayerGraph:
         Raises:
             EvonasError: if it cannot have written this, or it is no network.
         """
-        nodes = tuple(Node.from_json(row) for row in rows.field(data, "nodes", rows.rows))
+        layers = rows.field(data, "nodes", rows.rows)
+        if len(layers) > MAX_LAYERS:
+            raise StoreError(f"a network has {len(layers)} layers, should have up to {MAX_LAYERS}")
+        nodes = tuple(Node.from_json(row) for row in layers)
         graph = cls(nodes, rows.names(data.get("mirrors", []), "mirrors"))
         graph.check_order()
         return graph

@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 
 from evonas.lineage import DONOR, WEIGHTS
+from evonas.report.printable import printable
 
 
 def tree_text(tree: "nx.DiGraph[int]") -> str:
@@ -26,7 +27,7 @@ def tree_text(tree: "nx.DiGraph[int]") -> str:
         " ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + "  " + text
         for row, text in zip(cells, texts, strict=True)
     )
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(printable(line.rstrip()) for line in lines)
 
 
 def to_graphml(tree: "nx.DiGraph[int]", path: Path) -> None:
