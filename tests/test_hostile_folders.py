@@ -1,0 +1,410 @@
+"""A run folder may come from anybody: nothing in it runs code, writes elsewhere or takes memory."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+import torch
+from safetensors.torch import save_file
+from support.hostile import (
+    BIRTH,
+    OUTCOME,
+    STRANGER,
+    Change,
+    change,
+    evaluation,
+    first,
+    graph,
+    renamed,
+    replaced,
+)
+
+from evonas import api, store
+from evonas.api import Found
+from evonas.errors import ConfigError, EvonasError, StoreError
+from evonas.store import JOURNAL
+from evonas.trust import SIGNATURE
+
+LOOKS: Mapping[str, Callable[[Found], object]] = {
+    "front": lambda found: found.front(),
+    "lineage": lambda found: found.lineage(),
+    "report": lambda found: found.report(),
+    "export": lambda found: found.best().export(),
+}
+MARK = 'open("mark", "w")'
+CODE = f"x={MARK}"
+MEGABYTES = 200
+
+
+def deep(levels: int) -> Any:
+    made: Any = 0
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
+JOURNALS: Mapping[str, tuple[int, Change]] = {
+    "birth is a list": (BIRTH, lambda line: line.update(birth=[])),
+    "genome is missing": (BIRTH, lambda line: line["birth"].pop("genome")),
+    "genome is null": (BIRTH, lambda line: line["birth"].update(genome=None)),
+    "operator is a number": (BIRTH, lambda line: line["birth"].update(operator=7)),
+    "operator moves the cursor": (BIRTH, lambda line: line["birth"].update(operator="\x1b[2J")),
+    "operator is endless": (BIRTH, lambda line: line["birth"].update(operator="x" * 10**6)),
+    "seed is true": (BIRTH, lambda line: line["birth"].update(seed=True)),
+    "seed is negative": (BIRTH, lambda line: line["birth"].update(seed=-1)),
+    "seed is absurd": (BIRTH, lambda line: line["birth"].update(seed=10**400)),
+    "parents are text": (BIRTH, lambda line: line["birth"].update(parents="01")),
+    "own parent": (BIRTH, lambda line: line["birth"].update(parents=[0])),
+    "parent of the future": (BIRTH, lambda line: line["birth"].update(parents=[10**9])),
+    "parent before the first": (BIRTH, lambda line: line["birth"].update(parents=[-1])),
+    "notes are too deep": (BIRTH, lambda line: line["birth"].update(notes={"a": deep(100)})),
+    "number is true": (BIRTH, lambda line: line.update(number=True)),
+    "number is text": (BIRTH, lambda line: line.update(number="0")),
+    "graph is empty": (BIRTH, lambda line: graph(line).update(nodes=[])),
+    "layers are missing": (BIRTH, lambda line: graph(line).pop("nodes")),
+    "layer is too short": (BIRTH, lambda line: graph(line)["nodes"][1].pop()),
+    "layer is unknown": (BIRTH, lambda line: graph(line)["nodes"][1].__setitem__(1, "system")),
+    "layer reads itself": (
+        BIRTH,
+        lambda line: first(line, "conv").__setitem__(2, [first(line, "conv")[0]]),
+    ),
+    "layer reads nothing there": (BIRTH, lambda line: first(line, "conv").__setitem__(2, ["?"])),
+    "layer reads the output": (BIRTH, lambda line: first(line, "conv").__setitem__(2, ["output"])),
+    "layer twice": (BIRTH, lambda line: graph(line)["nodes"].append(graph(line)["nodes"][1])),
+    "layer is code": (BIRTH, lambda line: renamed(line, "conv", f'a"),{MARK},getattr(self,"a')),
+    "input is code": (BIRTH, lambda line: renamed(line, "input", CODE)),
+    "layer is a path": (BIRTH, lambda line: renamed(line, "conv", "../../x")),
+    "graph is a path": (
+        BIRTH,
+        lambda line: line["birth"]["genome"]["architecture"].update({"../x": graph(line)}),
+    ),
+    "channels are code": (BIRTH, lambda line: first(line, "conv")[3].update(out=MARK)),
+    "channels are too many": (BIRTH, lambda line: first(line, "conv")[3].update(out=10**12)),
+    "channels are none": (BIRTH, lambda line: first(line, "conv")[3].update(out=0)),
+    "channels are true": (BIRTH, lambda line: first(line, "conv")[3].update(out=True)),
+    "groups are none": (BIRTH, lambda line: first(line, "conv")[3].update(groups=0)),
+    "stride is none": (BIRTH, lambda line: first(line, "conv")[3].update(stride=[0, 0])),
+    "kernel is missing": (BIRTH, lambda line: first(line, "conv")[3].pop("kernel")),
+    "parameter too many": (BIRTH, lambda line: first(line, "conv")[3].update(hook=MARK)),
+    "activation is code": (BIRTH, lambda line: first(line, "act")[3].update(kind=MARK)),
+    "edits are an object": (BIRTH, lambda line: line["birth"]["genome"].update(edits={})),
+    "edit is too short": (BIRTH, lambda line: line["birth"]["genome"].update(edits=[["a"]])),
+    "settings are a list": (BIRTH, lambda line: line["birth"]["genome"].update(settings=[])),
+    "setting is code": (
+        BIRTH,
+        lambda line: line["birth"]["genome"].update(settings={"optimizer": "hostile:Code"}),
+    ),
+    "chromosome is code": (
+        BIRTH,
+        lambda line: line["birth"]["genome"].update(pruning={"rule": {"name": "hostile:Code"}}),
+    ),
+    "edit is code": (
+        BIRTH,
+        lambda line: line["birth"]["genome"].update(
+            edits=[["settings", ["settings/x"], {"value": "hostile:Code"}, ""]]
+        ),
+    ),
+    "outcome is null": (OUTCOME, lambda line: line.update(outcome=None)),
+    "outcome is neither": (OUTCOME, lambda line: line.update(outcome={})),
+    "metrics are a list": (OUTCOME, lambda line: evaluation(line).update(metrics=[1])),
+    "metric is text": (OUTCOME, lambda line: evaluation(line)["metrics"].update(error="0.1")),
+    "metric is true": (OUTCOME, lambda line: evaluation(line)["metrics"].update(error=True)),
+    "metric is missing": (OUTCOME, lambda line: evaluation(line)["metrics"].pop("error")),
+    "metric moves the cursor": (
+        OUTCOME,
+        lambda line: evaluation(line)["metrics"].update({"\r": 0}),
+    ),
+    "cost is missing": (OUTCOME, lambda line: evaluation(line).pop("cost")),
+    "cost is negative": (OUTCOME, lambda line: evaluation(line)["cost"].update(macs=-1.0)),
+    "samples are a fraction": (OUTCOME, lambda line: evaluation(line)["cost"].update(samples=0.5)),
+    "curve is a number": (OUTCOME, lambda line: evaluation(line).update(curve=3)),
+    "point of a curve is short": (OUTCOME, lambda line: evaluation(line).update(curve=[[1]])),
+    "stopped is a number": (OUTCOME, lambda line: evaluation(line).update(stopped=1)),
+    "same as the future": (OUTCOME, lambda line: evaluation(line).update(same_as=99)),
+    "no parts": (OUTCOME, lambda line: evaluation(line).update(parts=0)),
+    "weights are a path": (OUTCOME, lambda line: evaluation(line).update(weights="../../x")),
+    "weights are absolute": (OUTCOME, lambda line: evaluation(line).update(weights="/etc/passwd")),
+    "weights are a number": (OUTCOME, lambda line: evaluation(line).update(weights=1)),
+    "clock is missing": (OUTCOME, lambda line: line.pop("clock")),
+    "clock goes backwards": (OUTCOME, lambda line: line["clock"].update(elapsed=-1)),
+    "failure is of no kind": (
+        OUTCOME,
+        lambda line: line.update(
+            outcome={"failure": {"kind": "?", "message": "", "traceback": "", "cost": {}}}
+        ),
+    ),
+    "failure has no cost": (
+        OUTCOME,
+        lambda line: line.update(
+            outcome={"failure": {"kind": "error", "message": "", "traceback": ""}}
+        ),
+    ),
+    "failure of the disk": (
+        OUTCOME,
+        lambda line: line.update(
+            outcome={"failure": {"kind": 1, "message": [], "traceback": "", "cost": {}}}
+        ),
+    ),
+}
+TEXTS: Mapping[str, tuple[int, str, str]] = {
+    "NaN": (OUTCOME, '"error":', '"other":NaN,"error":'),
+    "infinity": (OUTCOME, '"error":', '"other":-Infinity,"error":'),
+    "a number beyond all": (OUTCOME, '"error":', '"other":1e999,"error":'),
+    "a whole number of 5000 digits": (OUTCOME, '"samples":', f'"other":{"9" * 5000},"samples":'),
+    "a key twice": (OUTCOME, '"error":', '"error":0,"error":'),
+    "another key twice": (BIRTH, '"seed":', '"seed":1,"seed":'),
+    "deeper than Python": (BIRTH, '"parents":', f'"notes":{"[" * 10**5}{"]" * 10**5},"parents":'),
+    "half a character": (BIRTH, '"operator":"', '"operator":"\\ud800'),
+    "no UTF-8": (BIRTH, '"operator":"', '"operator":"\udcff'),
+    "a zero": (BIRTH, '"operator":"', '"operator":"\\u0000'),
+    "code in disguise": (
+        BIRTH,
+        '"settings":{',
+        '"settings":{"o\\u0070timizer":{"n\\u0061me":"hostile\\u003aCode"}',
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder without a signature: somebody else's."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "stranger.toml").write_text(STRANGER, encoding="utf-8")
+    api.search(folder / "stranger.toml", out=folder / "run")
+    (folder / "run" / SIGNATURE).unlink()
+    return folder / "run"
+
+
+@pytest.fixture
+def folder(made: Path, workplace: Path) -> Path:
+    """A copy of it in an empty current folder, in which hostile code lies ready."""
+    (workplace / "hostile.py").write_text(f"class Code:\n    pass\n{MARK}\n", encoding="utf-8")
+    return shutil.copytree(made, workplace / "run")
+
+
+@pytest.fixture(autouse=True)
+def _harmless(workplace: Path) -> Iterator[None]:
+    """Nothing ran, nothing is outside, and memory is as it was."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert {path.name for path in workplace.iterdir()} <= {"run", "hostile.py", "outside"}
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < MEGABYTES * 1024, f"{grown} KB"
+
+
+def refused(folder: Path, match: str = ".", looks: Iterable[str] = LOOKS) -> None:
+    """Look into a folder in every way and be told in one line why not."""
+    for look in looks:
+        with pytest.raises(EvonasError, match=match) as caught:
+            LOOKS[look](api.open_run(folder))
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_folder_of_somebody_else_that_names_no_code_can_be_looked_at(
+    folder: Path, look: str
+) -> None:
+    assert LOOKS[look](api.open_run(folder))
+
+
+@pytest.mark.parametrize("case", JOURNALS)
+def test_a_journal_that_no_search_has_written_is_refused(folder: Path, case: str) -> None:
+    change(folder, *JOURNALS[case])
+    refused(folder)
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_journal_that_is_no_strict_json_is_refused(folder: Path, case: str) -> None:
+    replaced(folder, *TEXTS[case])
+    refused(folder)
+
+
+def test_the_line_and_the_file_are_named(folder: Path) -> None:
+    change(folder, *JOURNALS["weights are a path"])
+    refused(folder, r"line 2 of '.*journal\.jsonl'.*weights is '\.\./\.\./x'")
+
+
+@pytest.mark.parametrize("case", [*JOURNALS, *TEXTS])
+def test_repair_keeps_what_is_before_a_forged_line(folder: Path, case: str) -> None:
+    if case in JOURNALS:
+        change(folder, *JOURNALS[case])
+    else:
+        replaced(folder, *TEXTS[case])
+    before = (folder / JOURNAL).read_bytes()
+    store.repair(folder)
+    record, _ = store.read_journal(folder)
+    assert len(record.births) + len(record.outcomes) <= before.count(b"\n")
+
+
+CODES: Mapping[str, Mapping[str, Any]] = {
+    "space": {"space": {"name": "adopted", "network": "hostile:Code"}},
+    "arguments": {"space": {"name": "adopted", "network": "os:system", "arguments": {"a": "ls"}}},
+    "operators": {"space": {"name": "eena", "operators": ["hostile:Code"]}},
+    "trainer": {"trainer": {"name": "hostile:Code"}},
+    "part of the trainer": {"trainer": {"name": "supervised", "augment": "hostile:Code"}},
+    "controller": {"controller": "hostile:Code"},
+    "executor": {"executor": {"name": "hostile:Code"}},
+    "tracker": {"tracker": "hostile:Code"},
+    "teacher": {"cohort": {"preset": "kd", "teachers": {"t": {"network": "hostile:Code"}}}},
+    "preset": {"pruning": {"preset": "hostile:Code"}},
+    "another run": {
+        "space": {"name": "adopted", "network": "evonas.api:trained_network"},
+    },
+}
+
+
+@pytest.mark.parametrize("case", CODES)
+def test_a_run_file_that_names_code_is_refused_before_that_is_imported(
+    folder: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(folder.parent))
+    table = api.config.table_of(folder / "run.toml")
+    (folder / "run.toml").write_text(tomli_w.dumps({**table, **CODES[case]}), encoding="utf-8")
+    refused(folder, "names code: .*; it would be run: look at it, then give --trust")
+
+
+RUN_FILES: Mapping[str, bytes] = {
+    "nothing": b"",
+    "no text": b"\xff\xfe\x00",
+    "nested too deep": b"a = " + b"[" * 10**5,
+    "too long": b"#" * 2**21,
+    "a number of 5000 digits": b"births = " + b"9" * 5000,
+    "a key twice": b"births = 1\nbirths = 2\n",
+}
+
+
+@pytest.mark.parametrize("case", RUN_FILES)
+def test_a_run_file_that_is_none_is_refused(folder: Path, case: str) -> None:
+    (folder / "run.toml").write_bytes(RUN_FILES[case])
+    refused(folder)
+
+
+@pytest.mark.parametrize("name", ["run.toml", JOURNAL, "lock", "lineage.png", "report.html"])
+def test_a_link_in_a_folder_is_refused_and_not_followed(
+    folder: Path, made: Path, name: str
+) -> None:
+    stranger = made.parent / "stranger.toml"
+    outside = folder.parent / "outside"
+    outside.write_text("mine", encoding="utf-8")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(outside)
+    refused(folder)
+    with pytest.raises(StoreError, match="is a link or a device"):
+        api.search(stranger, out=folder)
+    assert outside.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", ["run.toml", JOURNAL, "prepared.safetensors"])
+def test_a_pipe_in_a_folder_is_refused_and_not_waited_for(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    refused(folder, "is a link or a device")
+
+
+def weights_of(folder: Path) -> list[Path]:
+    return sorted((folder / "weights").iterdir())
+
+
+WEIGHTS: Mapping[str, Callable[[Path], object]] = {
+    "nothing": lambda path: path.write_bytes(b""),
+    "no header": lambda path: path.write_bytes(b"\0" * 64),
+    "an endless header": lambda path: path.write_bytes(b"\xff" * 64),
+    "a pickle": lambda path: path.write_bytes(b"\x80\x04cos\nsystem\n"),
+    "another network's": lambda path: save_file({"x": torch.zeros(2)}, path),
+    "a bad optimizer": lambda path: save_file({"optimizer/x": torch.zeros(2)}, path),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "gone": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_weights_that_are_none_are_refused(folder: Path, case: str) -> None:
+    for path in weights_of(folder):
+        WEIGHTS[case](path)
+    refused(folder, looks=["export"])
+
+
+@pytest.mark.parametrize("width", [2**14, 2**20, 2**31 - 1])
+def test_a_network_that_is_larger_than_its_weights_is_not_built(folder: Path, width: int) -> None:
+    for place in range(0, 6, 2):
+        change(folder, place, lambda line: first(line, "conv")[3].update(out=width))
+    refused(folder, looks=["export"])
+
+
+@pytest.mark.parametrize("tensors", [{}, {"x": torch.zeros(1)}])
+def test_data_that_are_of_no_trainer_are_refused(
+    folder: Path, tensors: Mapping[str, torch.Tensor]
+) -> None:
+    save_file(dict(tensors), folder / "prepared.safetensors")
+    refused(folder, looks=["export"])
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"inherited": 3}', '{"inherited": {"error": NaN}}', '{"a": {"b": "c"}}']
+)
+def test_results_of_a_test_that_was_none_are_refused(folder: Path, text: str) -> None:
+    (folder / "test.json").write_text(text, encoding="utf-8")
+    refused(folder, looks=["report"])
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda found: found.replay(0),
+        lambda found: found.report(test=True),
+    ],
+    ids=["replay", "test"],
+)
+def test_what_trains_as_a_run_file_says_asks_for_trust(
+    folder: Path, act: Callable[[Found], object]
+) -> None:
+    with pytest.raises(ConfigError, match=r"not signed by a search of yours, and .* trains"):
+        act(api.open_run(folder))
+
+
+@pytest.mark.parametrize(
+    "act", [lambda found: found.track(), lambda found: found.lineage("mlflow")], ids=["to", "from"]
+)
+def test_a_server_that_a_run_file_names_is_asked_only_with_trust(
+    folder: Path, act: Callable[[Found], object]
+) -> None:
+    table = {**api.config.table_of(folder / "run.toml")}
+    table["tracker"] = {"name": "mlflow", "uri": f"sqlite:///{folder.parent}/outside.db"}
+    (folder / "run.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
+    with pytest.raises(ConfigError, match="not signed by a search of yours, and its run file"):
+        act(api.open_run(folder))
+
+
+def test_a_replay_with_trust_trains(folder: Path) -> None:
+    assert api.open_run(folder, trust=True).replay(0).equal
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["front", "lineage", "report", "export", "replay", "track"])
+def test_the_command_line_runs_no_code_of_the_current_folder(folder: Path, command: str) -> None:
+    table = {**api.config.table_of(folder / "run.toml"), **CODES["trainer"]}
+    (folder / "run.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
+    script = "from evonas.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, command, "run"],
+        cwd=folder.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "names code: 'hostile:Code'" in done.stderr
+
+
+def test_the_stranger_of_these_tests_is_read_as_it_is(folder: Path) -> None:
+    change(folder, BIRTH, lambda _: None)
+    assert api.open_run(folder).best().number >= 0
