@@ -15,7 +15,7 @@ from evonas import config, loop, store
 from evonas.candidate import check_fits, trained_model
 from evonas.config import Run
 from evonas.errors import ConfigError, unknown
-from evonas.export import FORMATS, Winner, export, view_of
+from evonas.export import FORMATS, Winner, export, facts, view_of
 from evonas.final_test import read_test, test_best
 from evonas.genome import Genome
 from evonas.genome.params import check_name
@@ -30,6 +30,7 @@ from evonas.report.live import Silent
 from evonas.selection import front_of
 from evonas.setup import search_info
 from evonas.state import State
+from evonas.teachers import check_teachers, kept_teachers
 from evonas.tracking.tracker import track
 from evonas.trust import (
     RUN_FILE,
@@ -80,9 +81,7 @@ def search(
 def open_run(path: Path | str, *, trust: bool = False) -> "Found":
     """Open a run by its folder or its run file; a running search may be looked at.
 
-    Args:
-        path: Of the folder, or of the run file that made it.
-        trust: Whether the folder may run the code that it names, though it is somebody else's.
+    With `trust` the folder may be somebody else's and yet run the code that it names.
 
     Raises:
         ConfigError: if there is none, or it names code and is neither yours nor trusted.
@@ -185,7 +184,7 @@ class Found:
         """Write the HTML report; with `test`, judge the best one on the test data, once a run."""
         run, best = self.run, self.best().individual
         if test:
-            check_trusted(self.folder, self.is_trusted, "a test trains as its run file says")
+            self._check_may_train()
         tested = test_best(self.folder, run, best) if test else read_test(self.folder)
         with self.blaming():
             aims = run.objectives
@@ -196,7 +195,7 @@ class Found:
 
     def replay(self, number: int, told: Callable[[str], None] = lambda _: None) -> Replay:
         """Re-create a candidate from its ancestors and compare it with the record."""
-        check_trusted(self.folder, self.is_trusted, "a replay trains as its run file says")
+        self._check_may_train()
         with tempfile.TemporaryDirectory() as scratch:
             return replay(self.run, self.folder, self.history, number, Path(scratch), told)
 
@@ -222,6 +221,11 @@ class Found:
             raise ConfigError(f"{str(self.folder)!r} has no prepared.safetensors; run it again")
         with self.blaming():
             return self.run.trainer.signatures(prepared)
+
+    def _check_may_train(self) -> None:
+        check_trusted(self.folder, self.is_trusted, "this trains as its run file says")
+        if self.run.cohort is not None:
+            check_teachers(kept_teachers(self.folder), self.run.cohort.needed_teachers)
 
     def blaming(self) -> AbstractContextManager[None]:
         """Say of whatever goes wrong in a folder of somebody else's that the folder is wrong."""
@@ -311,10 +315,6 @@ class Member:
         return Path(to)
 
     def _winner(self, view: str | None) -> Winner:
-        about = {"search": self.found.run.name, "candidate": str(self.number)}
-        about |= {} if view is None else {"view": view}
-        for name, value in self.metrics.items():
-            metric, _, node = name.partition("@")
-            about |= {metric: f"{value:.6g}"} if node == (view or "") else {}
+        about = facts(self.found.run.name, self.number, self.metrics, view)
         genome = self.genome if view is None else view_of(self.genome, self.state(), view)[1]
         return Winner.of(self.model(view), genome, self.found.signatures, about)

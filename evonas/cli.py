@@ -68,7 +68,9 @@ def front(
     from evonas.report.terminal import front_table
 
     found = api.open_run(folder, trust=_trusting(folder, trust))
-    _print(front_table(found.front(_limits(limit)), found.run.objectives, found.run.genes))
+    members = found.front(_limits(limit))
+    with found.blaming():
+        _print(front_table(members, found.run.objectives, found.run.genes))
 
 
 @app.command()
@@ -91,11 +93,13 @@ def lineage(
     found = api.open_run(folder, trust=_trusting(folder, trust))
     graph = found.lineage(source)
     if form == "tree":
-        text = tree_text(graph)
+        with found.blaming():
+            text = tree_text(graph)
         _write(to, text) if to else print(text)
         return
     target = to or found.folder / f"lineage.{form}"
-    (to_graphml if form == "graphml" else to_png)(graph, target)
+    with found.blaming():
+        (to_graphml if form == "graphml" else to_png)(graph, target)
     print(target)
 
 

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from evonas import plugins, rows, store, strict
-from evonas.errors import ConfigError
-from evonas.genome import LayerGraph
+from evonas.cohort_table import Teacher
+from evonas.errors import ConfigError, StoreError
+from evonas.genome import LayerGraph, canonical
 from evonas.genome.cohort_kinds import LOGITS, Tap
 from evonas.genome.members import as_genome
 from evonas.history import weights_name
@@ -98,6 +99,22 @@ def kept_teachers(folder: Path) -> Kept:
         rows.name(name, FILE): KeptTeacher.from_json(rows.mapping(row, name))
         for name, row in found.items()
     }
+
+
+def check_teachers(kept: Kept, asked: Mapping[str, Teacher]) -> None:
+    """Check that teachers come from the code that a run file names for them, and no other.
+
+    Raises:
+        StoreError: naming one that does not.
+    """
+    for name, one in kept.items():
+        wanted = asked.get(name, Teacher(width=1.0))
+        given = [one.network, one.arguments] if one.graph is None else ["", {}]
+        if given[0] and canonical.text(given) != canonical.text([wanted.network, wanted.arguments]):
+            raise StoreError(
+                f"{FILE}: the teacher {name!r} is made by {one.network!a}, and the run file"
+                f" says {wanted.network!r}"
+            )
 
 
 def keep_teachers(folder: Path, kept: Kept) -> None:

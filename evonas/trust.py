@@ -203,7 +203,7 @@ def _package(name: str) -> str:
 
 
 def _plugins() -> set[str]:
-    """Return where the installed plug-ins are; at once, for asking group by group takes a second."""
+    """Return where the installed plug-ins are; asking group by group takes a second."""
     points = (point for installed in distributions() for point in installed.entry_points)
     return {point.value for point in points if point.group.startswith("evonas.")}
 

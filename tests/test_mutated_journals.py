@@ -17,6 +17,8 @@ from evonas import config
 from evonas.api import Found
 from evonas.errors import EvonasError
 from evonas.history import History
+from evonas.report.family_tree import to_graphml, tree_text
+from evonas.report.terminal import front_table
 from evonas.seeds import Rng, stream
 from evonas.store import JOURNAL, Store
 
@@ -64,7 +66,7 @@ def mutated(lines: list[dict[str, Any]], rng: Rng) -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", range(16))
 @pytest.mark.parametrize("history", [cohort_history, pruned_history], ids=["cohort", "pruned"])
 def test_whatever_a_value_becomes_it_is_shown_or_refused(
     history: Any, part: int, tmp_path: Path
@@ -72,14 +74,18 @@ def test_whatever_a_value_becomes_it_is_shown_or_refused(
     run = config.from_table(TINY, "mutated")
     lines = lines_of(history(), tmp_path)
     rng = stream(0, "mutated", part)
-    for _ in range(25):
+    for _ in range(10):
         changed = mutated(lines, rng)
         text = b"".join(sealed(json.dumps(line, separators=(",", ":"))) for line in changed)
         (tmp_path / JOURNAL).write_bytes(text)
         found = Found(tmp_path, run, is_trusted=False)
         with suppress(EvonasError):
-            found.front()
-            found.lineage()
+            members, tree = found.front(), found.lineage()
+            with found.blaming():
+                text = tree_text(tree)
+                _ = front_table(members, run.objectives, run.genes)
+                to_graphml(tree, tmp_path / "tree.graphml")
+            assert "\x1b" not in text
             page = found.report().read_text(encoding="utf-8")
             assert "<script>" not in page.partition("<main>")[2].partition("</main>")[0]
 
