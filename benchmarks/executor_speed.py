@@ -1,34 +1,36 @@
-"""How much faster two workers are than one, and what a process for each candidate costs.
+"""What an executor takes for a candidate, and how much faster two workers are than one.
 
-Run on an idle machine with at least two cores: `python benchmarks/executor_speed.py`. The same
-candidates, each a real training of about two seconds, are evaluated in turns by the calling
-process, by one worker and by two; the best of three rounds counts.
+Run on an idle machine with at least two cores: `python benchmarks/executor_speed.py`. Every round
+goes through all executors in turn: candidates that do nothing, then the same real trainings, of
+about a second each. The table has medians over the rounds, and of the ratio within each round. An
+executor that is not installed has no rows; `--rounds 1` is a quick look.
 """
 
+import argparse
+import contextlib
+import statistics
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from evonas.executors.executor import Evaluate, Executor, Job, Listener, Reported
-from evonas.executors.processes import Processes
-from evonas.executors.serial import Serial
+from evonas import plugins
+from evonas.errors import ConfigError
+from evonas.executors.executor import Evaluate, Executor, Job, Listener, Pool, Reported
 from evonas.genome import Birth, Genome
 from evonas.history import Evaluation, Outcome
 
-EXECUTORS: dict[str, Executor] = {
-    "serial": Serial(),
-    "processes, 1 worker": Processes(workers=1),
-    "processes, 2 workers": Processes(workers=2),
-}
-CANDIDATES, EPOCHS, ROUNDS = 4, 15, 3
+WORKERS = (1, 2)
+TRAININGS, EPOCHS = 8, 10
 STARTS = 40
+
+Row = tuple[str, int]
+"""An executor's name and its number of workers."""
 
 
 def train(job: Job, listener: Listener) -> Outcome:
     """Train a small convolutional network on noise the size of scikit-learn's digits."""
-    torch.set_num_threads(1)
     torch.manual_seed(job.birth.seed)
     images = torch.randn(1797, 1, 8, 8)
     labels = torch.randint(10, (1797,))
@@ -59,39 +61,53 @@ def ignore(_: Reported) -> None:
 
 
 def main() -> None:
-    """Print both tables."""
-    walls: dict[str, list[float]] = {name: [] for name in EXECUTORS}
-    for _ in range(ROUNDS):
-        for name, executor in EXECUTORS.items():
-            walls[name].append(seconds(executor, train, CANDIDATES))
-    one = min(walls["processes, 1 worker"])
-    print(f"| executor | seconds for {CANDIDATES} trainings | times one worker |\n|---|---|---|")
-    for name, found in walls.items():
-        print(f"| {name} | {min(found):.2f} | {one / min(found):.2f} |")
-    print("\n| executor | ms a candidate that does nothing |\n|---|---|")
-    for name, executor in EXECUTORS.items():
-        print(f"| {name} | {1000 * seconds(executor, nothing, STARTS) / STARTS:.2f} |")
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds: int = parser.parse_args().rounds
+    overheads: dict[Row, list[float]] = {}
+    walls: dict[Row, list[float]] = {}
+    for _ in range(rounds):
+        for row, executor in executors().items():
+            with contextlib.suppress(ConfigError):  # not installed
+                overheads.setdefault(row, []).append(seconds(executor, nothing, STARTS) / STARTS)
+                walls.setdefault(row, []).append(seconds(executor, train, TRAININGS))
+    print(f"| executor | workers | ms a candidate | s for {TRAININGS} trainings | times one |")
+    print("|---|---|---|---|---|")
+    for (name, workers), found in walls.items():
+        overhead = 1000 * statistics.median(overheads[name, workers])
+        ones = walls[name, WORKERS[0]]
+        ratio = statistics.median(one / wall for one, wall in zip(ones, found, strict=True))
+        wall = statistics.median(found)
+        print(f"| {name} | {workers} | {overhead:.2f} | {wall:.2f} | {ratio:.2f} |")
+
+
+def executors() -> dict[Row, Executor]:
+    """Return what is registered, with one worker and with two where that can be said."""
+    made: dict[Row, Executor] = {("serial", 1): plugins.construct(Executor, "serial", "executor")}
+    for name in sorted(set(plugins.names(Executor)) - {"serial"}):
+        for workers in WORKERS:
+            table = {"name": name, "workers": workers}
+            made[name, workers] = plugins.construct(Executor, table, "executor")
+    return made
 
 
 def seconds(executor: Executor, evaluate: Evaluate, num_jobs: int) -> float:
     """Return the wall-clock seconds of `num_jobs` jobs, the executor's own start left out."""
-    pool = executor.start(evaluate, ignore)
-    try:
-        pool.submit(job(0))
-        pool.next_finished()
+    with contextlib.closing(executor.start(evaluate, ignore)) as pool:
+        finish(pool, max(WORKERS))
         start = time.perf_counter()
-        for number in range(num_jobs):
-            pool.submit(job(number))
-        for _ in range(num_jobs):
-            pool.next_finished()
+        finish(pool, num_jobs)
         return time.perf_counter() - start
-    finally:
-        pool.close()
 
 
-def job(number: int) -> Job:
-    """Return a job without a genome."""
-    return Job(number, Birth(Genome(), "seed", (), number))
+def finish(pool: Pool, num_jobs: int) -> None:
+    """Evaluate so many jobs, all submitted at once."""
+    for number in range(num_jobs):
+        pool.submit(Job(number, Birth(Genome(), "seed", (), number)))
+    for _ in range(num_jobs):
+        outcome = pool.next_finished().outcome
+        assert isinstance(outcome, Evaluation), outcome
 
 
 if __name__ == "__main__":

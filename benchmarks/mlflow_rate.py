@@ -1,26 +1,34 @@
-"""Candidates a second into MLflow's SQLite store, and what a search waits for it.
+"""Candidates a second into MLflow and back, and what a search waits for it.
 
-Repeat with `python benchmarks/mlflow_rate.py [CANDIDATES]`. Every candidate is a nested run with
-about 20 parameters, 10 tags, 25 metric values, the genome, the outcome and a drawing. `by call` is
-the usual way of logging, one value a call. The delay is that of the search's thread, measured
-while the mirror's thread works; its rare long ones are the interpreter's switches of thread.
+Repeat with `python benchmarks/mlflow_rate.py [CANDIDATES [URI]]`; without the URI of a server, into
+SQLite files. Every candidate is a nested run with about 20 parameters, 10 tags, 25 metric values,
+the genome, the outcome and a drawing. `by call` is the usual way of logging, one value a call.
+`again` is what `evonas track` takes where all is there. The delay is that of the search's thread,
+measured while the mirror's thread works; its rare long ones are the interpreter's switches of
+thread.
 """
 
+import math
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
+from uuid import uuid4
 
+import psutil
 from mlflow import MlflowClient
 
 from evonas.genome import Birth, Genome, LayerGraph, Node
 from evonas.history import Cost, Evaluation, Individual, Objective
 from evonas.tracking import mlflow_store
+from evonas.tracking.from_mlflow import history_from_mlflow
 from evonas.tracking.mlflow_tracker import MlflowTracker
 from evonas.tracking.record import record
-from evonas.tracking.tracker import SearchInfo
+from evonas.tracking.tracker import SearchInfo, track
 
 OBJECTIVES = (Objective("error", "min"), Objective("macs", "min"))
 
@@ -46,32 +54,74 @@ def candidates(number: int) -> list[Individual]:
     return found
 
 
-def mirrored(uri: str, found: Sequence[Individual]) -> tuple[float, float, list[float]]:
-    """Return candidates a second and a CPU second, and the search's delay for each."""
-    search = SearchInfo("rate", Path("runs/rate"), {}, OBJECTIVES)
-    warm = MlflowTracker(uri=uri, experiment="warm", models=False).start(search)
+@final
+@dataclass(frozen=True)
+class Speed:
+    """Candidates a second and a CPU second of this process, and how much it grew in MB."""
+
+    wall: float
+    cpu: float
+    grown: float
+
+
+@final
+class Stopwatch:
+    """Measures from here on."""
+
+    def __init__(self) -> None:
+        self.memory = psutil.Process().memory_info().rss
+        self.start, self.cpu = time.perf_counter(), time.process_time()
+
+    def speed(self, number: int) -> Speed:
+        """Return the speed at which so many candidates have passed."""
+        wall, cpu = time.perf_counter() - self.start, time.process_time() - self.cpu
+        grown = psutil.Process().memory_info().rss - self.memory
+        return Speed(number / wall, number / cpu, grown / 1e6)
+
+
+def mirrored(uri: str, found: Sequence[Individual], name: str) -> tuple[Speed, list[float]]:
+    """Return the speed into a store, and the search's delay for each candidate."""
+    warm = MlflowTracker(uri=uri, experiment="warm", models=False).start(info(f"warm {name}"))
     warm.finished(found[0])
     warm.close((), 600.0)
-    mirror = MlflowTracker(uri=uri, models=False).start(search)
+    mirror = MlflowTracker(uri=uri, models=False).start(info(name))
     delays: list[float] = []
-    start, cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     for individual in found:
         before = time.perf_counter()
         mirror.finished(individual)
         delays.append(time.perf_counter() - before)
         time.sleep(0.001)
-    missing = mirror.close((), 600.0)
-    if missing:
+    if missing := mirror.close((), math.inf):
         raise SystemExit(missing)
-    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-    return len(found) / wall, len(found) / cpu, delays
+    return watch.speed(len(found)), delays
 
 
-def by_call(uri: str, found: Sequence[Individual]) -> tuple[float, float]:
+def again(uri: str, found: Sequence[Individual], name: str) -> Speed:
+    """Return the speed of tracking what is there."""
+    watch = Stopwatch()
+    if missing := track(MlflowTracker(uri=uri, models=False), info(name), found, (), math.inf):
+        raise SystemExit(missing)
+    return watch.speed(len(found))
+
+
+def back(uri: str, found: Sequence[Individual], name: str) -> Speed:
+    """Return the speed of reading a history back."""
+    watch = Stopwatch()
+    assert len(history_from_mlflow(uri, "evonas", name)) == len(found)
+    return watch.speed(len(found))
+
+
+def info(name: str) -> SearchInfo:
+    """Return a search of this name."""
+    return SearchInfo(name, Path("runs") / name, {}, OBJECTIVES)
+
+
+def by_call(uri: str, found: Sequence[Individual]) -> Speed:
     """Return candidates a second and a CPU second with one call a value."""
     client = MlflowClient(uri)
     experiment = mlflow_store.experiment_id(client, uri, "by call")
-    start, cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     for individual in found:
         page = record(individual, None, individual.outcome.cost)
         run_id = client.create_run(experiment).info.run_id
@@ -84,29 +134,28 @@ def by_call(uri: str, found: Sequence[Individual]) -> tuple[float, float]:
         for name, text in page.files.items():
             client.log_text(run_id, text, name)
         client.set_terminated(run_id)
-    wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-    return len(found) / wall, len(found) / cpu
+    return watch.speed(len(found))
 
 
-def main(number: int) -> None:
+def main(number: int, server: str | None) -> None:
     """Print the table."""
     found = candidates(number)
+    name = f"rate {uuid4()}"
     with tempfile.TemporaryDirectory() as folder:
-        waiting = f"sqlite:///{folder}/wal.db"
-        plain = f"sqlite:///{folder}/plain.db"
-        *fast, delays = mirrored(waiting, found)
-        (Path(folder) / "plain.db").touch()
-        *slow, _ = mirrored(plain, found)
-        slowest = by_call(plain, found[: max(3, number // 20)])
+        uri = server or f"sqlite:///{folder}/wal.db"
+        into, delays = mirrored(uri, found, name)
+        rows = {"evonas": into}
+        rows["evonas again"] = again(uri, found, name)
+        rows["read back"] = back(uri, found, name)
+        rows["one call a value"] = by_call(uri, found[: max(3, number // 100)])
+        if server is None:
+            (Path(folder) / "plain.db").touch()
+            plain, _ = mirrored(f"sqlite:///{folder}/plain.db", found[:200], name)
+            rows["evonas, SQLite not in WAL mode"] = plain
+    print(f"{number} candidates{'a second':>27} {'a CPU second':>13} {'MB grown':>9}")
+    for row, speed in rows.items():
+        print(f"{row:32} {speed.wall:8.1f} {speed.cpu:13.1f} {speed.grown:9.0f}")
     micros = sorted(1e6 * delay for delay in delays)
-    print(f"{number} candidates{'a second':>27} {'ratio':>6} {'a CPU second':>13} {'ratio':>6}")
-    for name, (wall, cpu) in (
-        ("evonas, SQLite in WAL mode", fast),
-        ("evonas, SQLite as it comes", slow),
-        ("one call a value, as it comes", slowest),
-    ):
-        ratios = wall / slowest[0], cpu / slowest[1]
-        print(f"{name:32} {wall:8.1f} {ratios[0]:6.1f} {cpu:13.1f} {ratios[1]:6.1f}")
     print(
         f"delay of the search a candidate: median {statistics.median(micros):.1f} us, "
         f"99 of 100 below {micros[int(0.99 * (len(micros) - 1))]:.1f} us, "
@@ -115,4 +164,7 @@ def main(number: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 200,
+        sys.argv[2] if len(sys.argv) > 2 else None,
+    )

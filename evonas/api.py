@@ -1,5 +1,6 @@
 """The Python API: search, open a run, and what can be done with what was found."""
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -31,15 +32,8 @@ from evonas.selection import front_of
 from evonas.setup import search_info
 from evonas.state import State
 from evonas.teachers import check_teachers, kept_teachers
-from evonas.tracking.tracker import track
-from evonas.trust import (
-    RUN_FILE,
-    blaming,
-    check_births,
-    check_extent,
-    check_trusted,
-    trusted,
-)
+from evonas.tracking.tracker import Told, track
+from evonas.trust import blaming, check_births, check_extent, check_trusted, trusted
 
 
 def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
@@ -88,8 +82,8 @@ def open_run(path: Path | str, *, trust: bool = False) -> "Found":
         StoreError: if it is damaged.
     """
     folder = folder_of(path)
-    is_trusted = trust or trusted(folder, config.table_of)
-    return Found(folder, config.read(folder / RUN_FILE, name=folder.name), is_trusted)
+    is_trusted = trust or trusted(folder)
+    return Found(folder, config.from_table(store.read_config(folder), folder.name), is_trusted)
 
 
 def trained_network(run: str, candidate: int | None = None) -> nn.Module:
@@ -122,8 +116,8 @@ class Found:
 
     @cached_property
     def history(self) -> History:
-        """All finished individuals in birth order."""
-        history = store.read_journal(self.folder)[0].history()
+        """The finished individuals, in the order of the search."""
+        history = store.read_journal(self.folder)[0].history(self.run.order)
         check_births((one.birth for one in history), self.run.config)
         check_metrics(history, self.run.objectives)
         return history
@@ -160,11 +154,11 @@ class Found:
         Raises:
             ConfigError: if there is none with this number, or it has no outcome to use.
         """
-        if not 0 <= number < len(self.history):
-            raise ConfigError(
-                f"there is no candidate {number}; numbers go to {len(self.history) - 1}"
-            )
-        one = self.history[number]
+        try:
+            one = self.history.member(number)
+        except KeyError:
+            latest = max((one.number for one in self.history), default="nowhere yet")
+            raise ConfigError(f"there is no candidate {number}; numbers go to {latest}") from None
         if not isinstance(one.outcome, Evaluation):
             raise ConfigError(f"candidate {number} failed ({one.outcome.kind})")
         return Member(self, one, one.outcome)
@@ -199,7 +193,7 @@ class Found:
         with tempfile.TemporaryDirectory() as scratch:
             return replay(self.run, self.folder, self.history, number, Path(scratch), told)
 
-    def track(self, timeout: float = 600.0) -> str:
+    def track(self, timeout: float = math.inf, told: Told | None = None) -> str:
         """Log to the run's tracking system whatever it does not hold; say what is still missing.
 
         Raises:
@@ -210,7 +204,7 @@ class Found:
         check_trusted(self.folder, self.is_trusted, "its run file says where the data go")
         front = [one.number for one in front_of(self.history, self.run.objectives, self.run.limits)]
         info = search_info(self.run, self.folder, self.signatures)
-        missing = track(self.run.tracker, info, self.history, front, timeout)
+        missing = track(self.run.tracker, info, self.history, front, timeout, told=told)
         return missing or f"all {len(self.history)} candidates are in the tracking system"
 
     @property

@@ -2,10 +2,10 @@
 
 import math
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from traceback import format_exception
 from typing import final
 
 import torch
@@ -87,14 +87,11 @@ class Evaluator:
         start = time.process_time()
         watch = _Watch(job, report, self.objectives[0])
         try:
-            return self._evaluate(job, watch, start)
-        except FloatingPointError as error:
-            return Failure("diverged", str(error), cost=_spent(start))
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            return Failure("memory", str(error) or "out of memory", cost=_spent(start))
+            outcome = self._evaluate(job, watch)
         except Exception as error:  # noqa: BLE001 - one candidate must not end the search
-            message = f"{type(error).__name__}: {error}".splitlines()[0]
-            return Failure("error", message, traceback.format_exc(), _spent(start))
+            outcome = _failure(error)
+        cost = replace(outcome.cost, seconds=time.process_time() - start)
+        return replace(outcome, cost=cost, curve=tuple(watch.curve))
 
     def files(self, job: Job) -> Mapping[str, Path]:
         """Return the files of the run that a job reads, by their paths in its folder."""
@@ -108,7 +105,8 @@ class Evaluator:
         """Return the same evaluator with its files in another folder."""
         return replace(self, folder=folder)
 
-    def _evaluate(self, job: Job, watch: "_Watch", start: float) -> Outcome:
+    def _evaluate(self, job: Job, watch: "_Watch") -> Outcome:
+        """Evaluate one job; the caller adds how long it took and what was reported."""
         trainer = plugins.with_settings(self.trainer, job.birth.genome.settings)
         prepared = store.load_prepared(self.folder)
         assert prepared is not None, "the engine prepares before it evaluates"
@@ -116,15 +114,15 @@ class Evaluator:
         cohorts = self._cohorts(signatures)
         found = trial(self.space, job.birth.genome, self._parent(job, signatures, cohorts))
         if isinstance(found, Failure):
-            return replace(found, cost=_spent(start))
+            return found
         if cohorts is not None and (reason := cohorts.refusal(found.genome, trainer)):
-            return Failure("infeasible", reason, cost=_spent(start))
+            return Failure("infeasible", reason)
         device = devices.best()
         model = fresh_model(self.space, job.birth.genome, job.birth.seed).to(device)
         sizes = self._sizes(job.birth.genome, model, signatures, device)
         broken = over_limits(sizes, self.limits)
         if broken and not (self.spares_seed and job.number == 0):
-            return Failure("infeasible", broken, cost=_spent(start))
+            return Failure("infeasible", broken)
         macs = sizes["macs"]
         if found.plan is not None:
             check_prunes(trainer)
@@ -137,8 +135,8 @@ class Evaluator:
             context = cohorts.lent(context, found.genome, trainer, model)
         trained = trainer.train(model, context)
         spent = 3 * macs * trained.samples + trained.cohort_macs
-        cost = Cost(trained.samples, spent, time.process_time() - start)
-        return self._evaluation(trained, {**sizes, **_sparsity(found, trained, macs)}, watch, cost)
+        cost = Cost(trained.samples, spent)
+        return self._evaluation(trained, {**sizes, **_sparsity(found, trained, macs)}, cost, job)
 
     def _cohorts(self, signatures: Signatures) -> Cohorts | None:
         """Return the cohorts of the search, if it has any."""
@@ -189,7 +187,16 @@ class Evaluator:
     ) -> Context:
         precision = devices.precision(self.precision, device)
         state = self._inherited(job, found.genome)
-        return Context(device, precision, job.birth.seed, prepared, state, watch, found.plan)
+        return Context(
+            device,
+            precision,
+            job.birth.seed,
+            prepared,
+            state,
+            watch,
+            found.plan,
+            parts=job.parts,
+        )
 
     def _inherited(self, job: Job, genome: Genome) -> State | None:
         """Return the state in which the training of `genome` starts, or None for a fresh one."""
@@ -199,14 +206,12 @@ class Evaluator:
         return self.space.inherit(genome, parents, seeds.stream(job.birth.seed, "weights"))
 
     def _evaluation(
-        self, trained: Trained, sizes: Mapping[str, float], watch: "_Watch", cost: Cost
-    ) -> Outcome:
+        self, trained: Trained, sizes: Mapping[str, float], cost: Cost, job: Job
+    ) -> Evaluation:
         metrics = {name: float(value) for name, value in {**sizes, **trained.metrics}.items()}
-        if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
-            spent = Cost(seconds=cost.seconds)
-            return Failure("diverged", f"{broken[0]} is not finite", cost=spent)
+        _check_finite(metrics, "")
         weights = "" if trained.state is None else store.store_state(self.folder, trained.state)
-        return Evaluation(metrics, cost, weights, tuple(watch.curve), trained.stopped)
+        return Evaluation(metrics, cost, weights, stopped=trained.stopped, parts=job.parts)
 
 
 @final
@@ -218,8 +223,7 @@ class _Watch:
         self.curve: list[tuple[int, Mapping[str, float]]] = []
 
     def __call__(self, step: int, /, **metrics: float) -> None:
-        if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
-            raise FloatingPointError(f"{broken[0]} is not finite at step {step}")
+        _check_finite(metrics, f" at step {step}")
         self.curve.append((step, metrics))
         self._report(Reported(self._job.number, step, metrics))
         worst = self._job.stop_at.get(step)
@@ -270,5 +274,29 @@ def _sparsity(found: Trial, trained: Trained, macs: float) -> Mapping[str, float
     return sparsity(found.genome, found.plan.weights, trained.state.tensors, macs)
 
 
-def _spent(start: float) -> Cost:
-    return Cost(seconds=time.process_time() - start)
+def _check_finite(metrics: Mapping[str, float], when: str) -> None:
+    """Check that every metric is a number.
+
+    Raises:
+        FloatingPointError: naming the first that is none.
+    """
+    if broken := [name for name, value in metrics.items() if not math.isfinite(value)]:
+        raise FloatingPointError(f"{broken[0]} is not finite{when}")
+
+
+def _failure(error: Exception) -> Failure:
+    """Return an exception as what it means for the search."""
+    message = (str(error).splitlines() or [""])[0]
+    match error:
+        case FloatingPointError():
+            return Failure("diverged", message)
+        case MemoryError() | torch.OutOfMemoryError():
+            return Failure("memory", message or "out of memory")
+        case RuntimeError() if "DefaultCPUAllocator" in message:  # torch has no type for it
+            return Failure("memory", message)
+        case StoreError():
+            return Failure("storage", message)
+        case _:
+            return Failure(
+                "error", f"{type(error).__name__}: {message}", "".join(format_exception(error))
+            )

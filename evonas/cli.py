@@ -1,12 +1,15 @@
 """The command line: the Python API under the same names. Torch is imported by what needs it."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+from signal import Signals
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from evonas.errors import ConfigError, EvonasError
+from evonas.errors import ConfigError, EvonasError, StoreError
+from evonas.interrupts import Watch, kill_children, status_of
 
 app = typer.Typer(
     help="Evolve PyTorch models: children inherit the trained weights of their parents.",
@@ -170,18 +173,34 @@ def replay(folder: RunFolder, number: Identity = None, trust: Trust = False) -> 
 def track(folder: RunFolder, trust: Trust = False) -> None:
     """Log to the tracking system whatever it does not hold yet."""
     from evonas import api
+    from evonas.report.arrivals import arrivals
 
-    print(api.open_run(folder, trust=_trusting(folder, trust)).track())
+    found = api.open_run(folder, trust=_trusting(folder, trust))
+    with arrivals() as told:
+        missing = found.track(told=told)
+    print(missing)
 
 
 @app.command()
-def repair(folder: RunFolder) -> None:
-    """Cut a damaged journal before its first bad line; the rest is kept beside it."""
-    from evonas import api, store
+def repair(
+    folder: RunFolder,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train candidates again whose weights are lost.")
+    ] = False,
+    trust: Trust = False,
+) -> None:
+    """Keep what is intact of a damaged run; what is not is set aside and made again if it can."""
+    from evonas import api
+    from evonas.repair import repair
+    from evonas.trust import check_trusted, is_signed
 
     path = api.folder_of(folder)
-    cut = store.repair(path)
-    print(f"{cut} lines moved to {path / 'journal.damaged'}" if cut else "the journal is intact")
+    with suppress(StoreError):  # a damaged run file names no code: it is set aside
+        _trusting(path, trust)
+    if retrain:
+        check_trusted(path, trust or is_signed(path), "this trains as its run file says")
+    if not repair(path, retrain=retrain, told=print):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -219,34 +238,38 @@ def doctor() -> None:
 
 def main() -> NoReturn:
     """Run the command line; what a user can mend is one line, not a traceback."""
+    watch = Watch()
     try:
+        watch.start()
         app()
-    except EvonasError as error:
-        from evonas.report.printable import printable
+    except BaseException as error:
+        watch.close()
+        is_done = isinstance(error, SystemExit) and not error.code
+        if watch.heard and not is_done:  # whatever a library has made of the signal
+            _end_stopped(watch.heard, error)
+        if isinstance(error, EvonasError):
+            from evonas.report.printable import printable
 
-        print(f"evonas: {printable(str(error))}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("evonas: stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+            print(f"evonas: {printable(str(error))}", file=sys.stderr)
+            sys.exit(2)
+        raise
     sys.exit(0)
 
 
 def _trusting(path: Path, trust: bool) -> bool:
     """Return `trust`; where there is any, look for code as the search has found it."""
-    from evonas import api, config
+    from evonas import api
     from evonas.trust import trusted
 
-    if trust or trusted(api.folder_of(path), config.table_of):
+    if trust or trusted(api.folder_of(path)):
         _look_here()
     return trust
 
 
 def _look_here() -> None:
-    """Look for `module:Class` in the current folder, too, after everything installed.
+    """Look for code of the user's in the current folder, too, after everything installed.
 
-    Only where code of the user's is asked for: what is installed asks for modules that may be
-    missing, and a folder of somebody else could have them.
+    Nowhere else: what is installed tries to import what may be missing, and would find it there.
     """
     sys.path.append(str(Path.cwd()))
 
@@ -264,11 +287,19 @@ def _limits(options: list[str] | None) -> dict[str, float]:
     return limits
 
 
+def _end_stopped(by: Signals, error: BaseException) -> NoReturn:
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    with suppress(OSError):  # the terminal may be what has gone
+        line = f"evonas: stopped by {by.name}{notes}; the same command goes on from here"
+        print(line, file=sys.stderr)
+    kill_children()
+    sys.exit(status_of(by))
+
+
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {str(path)!r}: {error.strerror}") from None
+    from evonas import store
+
+    store.write_text(path, text + "\n")
     print(path)
 
 

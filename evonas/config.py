@@ -15,7 +15,7 @@ from evonas.controllers.controller import Controller
 from evonas.errors import ConfigError, unknown
 from evonas.executors.executor import Executor
 from evonas.genome.settings import gene_from_table
-from evonas.history import Limit, Objective
+from evonas.history import Limit, Objective, Order
 from evonas.pruning_table import Pruning
 from evonas.space import SearchSpace
 from evonas.store import Durability
@@ -23,8 +23,6 @@ from evonas.tracking.tracker import Tracker
 from evonas.trainer import Trainer
 
 Table = Mapping[str, Any]
-MAX_BYTES = 2**20
-"""Of a run file."""
 
 DEFAULTS: Table = {
     "seed": 0,
@@ -79,6 +77,10 @@ class Run:
         seed: Of every draw of the search.
         lookahead: Births proposed ahead of the oldest unfinished one. Part of the question, not of
             the machine: as many workers can be busy at most.
+        order: Of the history. `birth`: a birth depends on births so far before it, whatever
+            finishes first, so the search can be repeated on any machine. `finish`: on all that is
+            finished when it is proposed, `lookahead` births being in flight at most; no worker
+            waits for a slow candidate, and no search can be repeated.
         space: Where to search.
         trainer: How candidates are trained and judged.
         controller: What is born next.
@@ -105,6 +107,7 @@ class Run:
     hours: float | None
     seed: int
     lookahead: int
+    order: Order
     space: SearchSpace
     trainer: Trainer
     controller: Controller
@@ -135,6 +138,7 @@ class _Plain:
     hours: float | None = None
     seed: int = 0
     lookahead: int = 8
+    order: Order = "birth"
     inherit: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     deadline: float | None = None
@@ -160,29 +164,15 @@ def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> 
     Raises:
         ConfigError: if the file, a key, a name or a value cannot be used.
     """
-    table = table_of(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the run file {str(path)!r}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{str(path)!r} is no TOML: {error}") from None
     for override in overrides:
         _override(table, override)
     return from_table(table, name or path.stem)
-
-
-def table_of(path: Path) -> dict[str, Any]:
-    """Return what a run file says, without making anything of it.
-
-    Raises:
-        ConfigError: if it cannot be read, or is no run file.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read the run file {str(path)!r}: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{str(path)!r} is longer than {MAX_BYTES} bytes; it is no run file")
-    try:
-        return tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{str(path)!r} is no TOML: {error}") from None
 
 
 def from_table(table: Table, name: str) -> Run:

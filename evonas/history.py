@@ -1,11 +1,11 @@
-"""The record of a search: individuals in birth order, the only state an algorithm may read."""
+"""The record of a search: its finished individuals, the only state an algorithm may read."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, final, get_args, overload
+from itertools import count, islice, takewhile
+from typing import Any, Literal, TypeVar, final, overload
 
-from evonas import rows
 from evonas.errors import StoreError
 from evonas.genome import Birth
 
@@ -21,7 +21,10 @@ FailureKind = Literal[
     "storage",  # the run's folder cannot be used: it ends the search and is not recorded
 ]
 Curve = tuple[tuple[int, Mapping[str, float]], ...]
-_HASH = re.compile(r"[0-9a-f]{64}")
+Order = Literal[
+    "birth",  # by number: a history is the same whatever finishes first
+    "finish",  # as their outcomes came: nothing waits for a slow candidate
+]
 
 
 @final
@@ -97,69 +100,6 @@ class Failure:
 Outcome = Evaluation | Failure
 
 
-def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
-    """Read what `Evaluation.to_json` or `Failure.to_json` wrote.
-
-    Raises:
-        StoreError: if they cannot have written this.
-    """
-    if "failure" in data:
-        row = rows.mapping(data["failure"], "failure")
-        return Failure(
-            kind=rows.field(row, "kind", _kind),
-            message=rows.field(row, "message", rows.text),
-            traceback=rows.field(row, "traceback", rows.text),
-            cost=rows.field(row, "cost", _cost),
-            curve=_curve(row.get("curve", []), "curve"),
-        )
-    row: Mapping[str, Any] = rows.field(data, "evaluation", rows.mapping)
-    same_as = row.get("same_as")
-    return Evaluation(
-        metrics=rows.field(row, "metrics", rows.numbers),
-        cost=rows.field(row, "cost", _cost),
-        weights=rows.field(row, "weights", weights_name),
-        curve=rows.field(row, "curve", _curve),
-        stopped=rows.field(row, "stopped", rows.truth),
-        same_as=None if same_as is None else rows.whole(same_as, "same_as"),
-        parts=rows.whole(row.get("parts", 1), "parts", 1),
-    )
-
-
-def weights_name(value: Any, what: str) -> str:
-    """Return the hash by which a state is stored, or the empty string for none.
-
-    Raises:
-        StoreError: if it is no hash: it becomes part of a path.
-    """
-    if value != "" and not (type(value) is str and _HASH.fullmatch(value)):
-        raise StoreError(f"{what} is {ascii(value)[:80]}, should be 64 hexadecimal digits")
-    return value
-
-
-def _kind(value: Any, what: str) -> FailureKind:
-    if value not in get_args(FailureKind):
-        known = ", ".join(get_args(FailureKind))
-        raise StoreError(f"{what} is {ascii(value)[:80]}, should be one of {known}")
-    return value
-
-
-def _cost(value: Any, what: str) -> Cost:
-    row = rows.mapping(value, what)
-    samples = rows.field(row, "samples", rows.whole)
-    return Cost(
-        samples, rows.field(row, "macs", rows.number, 0), rows.field(row, "seconds", rows.number, 0)
-    )
-
-
-def _curve(value: Any, what: str) -> Curve:
-    points: list[tuple[int, Mapping[str, float]]] = []
-    for point in rows.rows(value, what):
-        if len(rows.rows(point, what)) != 2:
-            raise StoreError(f"{what} has a point of {len(point)} parts, should be 2")
-        points.append((rows.whole(point[0], what), rows.numbers(point[1], what)))
-    return tuple(points)
-
-
 @final
 @dataclass(frozen=True)
 class Individual:
@@ -217,13 +157,16 @@ def check_metrics(individuals: Iterable[Individual], objectives: Sequence[Object
 class History(Sequence[Individual]):
     """The first `length` individuals of one growing log, all of them finished.
 
-    Cutting a history shares its log, so that `fold` costs one step per new individual however
-    often and at whatever length it is asked.
+    Positions are in the order of the search, whose first is always the seed; `member` looks up by
+    number. Cutting a history shares its log, so that `fold` costs one step per new individual
+    however often and at whatever length it is asked.
     """
 
-    def __init__(self, log: list[Individual] | None = None, length: int | None = None) -> None:
+    def __init__(self, log: list[Individual] | None = None) -> None:
         self._log: list[Individual] = [] if log is None else log
-        self._length = len(self._log) if length is None else min(length, len(self._log))
+        self._places = {one.number: place for place, one in enumerate(self._log)}
+        self._waiting: dict[int, list[Individual]] = {}
+        self._length = len(self._log)
         self._folds: dict[object, tuple[int, Any]] = {}
 
     def __len__(self) -> int:
@@ -235,30 +178,79 @@ class History(Sequence[Individual]):
     def __getitem__(self, index: slice) -> Sequence[Individual]: ...
     def __getitem__(self, index: int | slice) -> Individual | Sequence[Individual]:
         if isinstance(index, slice):
-            return self._log[: self._length][index]
-        if not -self._length <= index < self._length:
-            raise IndexError(f"individual {index} of a history of {self._length}")
-        return self._log[index if index >= 0 else self._length + index]
+            return [self._log[place] for place in range(self._length)[index]]
+        return self._log[range(self._length)[index]]
 
     def __iter__(self) -> Iterator[Individual]:
-        return (self._log[number] for number in range(self._length))
+        return (self._log[place] for place in range(self._length))
+
+    def member(self, number: int) -> Individual:
+        """Return the individual with this number.
+
+        Raises:
+            KeyError: if it is not in this history.
+        """
+        if not self.has(number):
+            raise KeyError(f"individual {number} is not in this history of {self._length}")
+        return self._log[self._places[number]]
+
+    def has(self, number: int) -> bool:
+        """Return whether the individual with this number is in this history."""
+        return self._places.get(number, self._length) < self._length
 
     def until(self, length: int) -> "History":
         """Return the history of the first `length` individuals."""
-        cut = History(self._log, min(length, self._length))
-        cut._folds = self._folds
+        cut: History = copy(self)
+        cut._length = min(length, self._length)
         return cut
 
     def append(self, individual: Individual) -> None:
         """Add the next individual to the log; only the engine does so.
 
         Raises:
-            ValueError: if it is not the next by number.
+            ValueError: if it is there already, or before one of its parents.
         """
-        if individual.number != len(self._log) or self._length != len(self._log):
-            raise ValueError(f"individual {individual.number} after {len(self._log)}")
+        number, parents = individual.number, individual.birth.parents
+        if self._length != len(self._log) or number in self._places:
+            raise ValueError(f"individual {number} is in this log already")
+        if unknown := [parent for parent in parents if parent not in self._places]:
+            raise ValueError(f"individual {number} comes before its parents {unknown}")
+        self._places[number] = self._length
         self._log.append(individual)
         self._length += 1
+
+    def grow(
+        self, births: Sequence[Birth], outcomes: dict[int, Outcome], order: Order
+    ) -> list[Individual]:
+        """Append all that is complete and return it; only the engine does so.
+
+        Args:
+            births: By number.
+            outcomes: By number, in the order in which they came.
+            order: Of the search.
+        """
+        if order == "birth":
+            numbers = takewhile(outcomes.__contains__, count(self._length))
+        else:
+            num_seen = self._length + sum(map(len, self._waiting.values()))
+            latest_first = islice(reversed(outcomes), len(outcomes) - num_seen)
+            numbers = reversed([*latest_first])
+        grown = [Individual(number, births[number], outcomes[number]) for number in numbers]
+        return [one for newcomer in grown for one in self._settled(newcomer)]
+
+    def _settled(self, newcomer: Individual) -> Iterator[Individual]:
+        """Append an individual and who waited for it, unless it has to wait for a parent itself.
+
+        Parents finish first, but for those whose lines were lost and that are evaluated anew.
+        """
+        lost = [parent for parent in newcomer.birth.parents if parent not in self._places]
+        if lost:
+            self._waiting.setdefault(lost[0], []).append(newcomer)
+            return
+        self.append(newcomer)
+        yield newcomer
+        for one in self._waiting.pop(newcomer.number, []):
+            yield from self._settled(one)
 
     def evaluated(self) -> list[tuple[Individual, Evaluation]]:
         """Return the individuals that were evaluated, with their evaluations."""

@@ -71,7 +71,8 @@ def search(run: Run, folder: Path, view: View) -> History:
         loop = _Search(run=run, store=store, setup=setup, pool=pool, view=view, mirror=mirror)
         try:
             history = loop.go()
-        except BaseException:
+        except BaseException as error:
+            error.add_note(f"births recorded: {len(loop.births)}")
             loop.close_mirror(ABANDON_SECONDS)
             raise
         loop.close_mirror(MIRROR_SECONDS)
@@ -99,20 +100,13 @@ class _Search:
         self.outcomes = dict(store.record.outcomes)
         self.history = History()
         self.proposals = Proposals(run, setup)
-        self.flights = Flights(pool, self.outcomes)
+        self.flights = Flights(pool, self.outcomes, indivisible=_indivisible(run), told=view.told)
         self.failures_in_a_row = 0
         self.start = time.monotonic() - store.record.elapsed
 
     def go(self) -> History:
         """Continue from the record until nothing is left to propose or to wait for."""
-        for number, birth in enumerate(self.store.record.births):
-            self._born(birth)
-            if number in self.outcomes:
-                self.flights.remember(number, birth, self._parents(number))
-                self._advance()
-            else:
-                self._launch(number)
-        self.view.resumed(self.history)
+        self._resume()
         while True:
             while birth := self._next():
                 self.store.birth(len(self.births), birth)
@@ -129,6 +123,21 @@ class _Search:
             front = selection.front_of(self.history, self.run.objectives, self.run.limits)
             self.view.told(self.mirror.close([one.number for one in front], seconds))
 
+    def _resume(self) -> None:
+        """Start where the record ends, with what was in flight then."""
+        for birth in self.store.record.births:
+            self._born(birth)
+        self._advance()
+        for number, birth in enumerate(self.store.record.births):
+            while not self.proposals.is_ready(number, birth, self.history):  # a line was lost
+                self._finish(*self.flights.next_finished())
+            if number in self.outcomes:
+                self.flights.remember(number, birth, self._parents(number))
+            else:
+                self._launch(number)
+        recorded = self.store.record.outcomes
+        self.view.resumed([one for one in self.history if one.number in recorded])
+
     def _next(self) -> Birth | None:
         return self.proposals.next(self.births, self.history, is_over=self._is_used_up())
 
@@ -144,15 +153,19 @@ class _Search:
     def _launch(self, number: int) -> None:
         birth = self.births[number]
         self.view.born(number, birth)
+        if reason := self.proposals.refusal(number, birth, self.history):
+            self.flights.refuse(number, reason)
+            return
         stop_at = self.proposals.stop_at(number, birth, self.history)
         self.flights.start(Job(number, birth, self._parents(number), self.run.deadline, stop_at))
 
     def _parents(self, number: int) -> list[tuple[Genome, str]]:
         """Return genome and weights of the parents that have weights."""
+        parents = map(self.history.member, self.births[number].parents)
         return [
-            (self.history[parent].birth.genome, outcome.weights)
-            for parent in self.births[number].parents
-            if isinstance(outcome := self.history[parent].outcome, Evaluation) and outcome.weights
+            (parent.birth.genome, parent.outcome.weights)
+            for parent in parents
+            if isinstance(parent.outcome, Evaluation) and parent.outcome.weights
         ]
 
     def _finish(self, number: int, outcome: Outcome) -> None:
@@ -186,8 +199,15 @@ class _Search:
             )
 
     def _advance(self) -> None:
-        while (number := len(self.history)) < len(self.births) and number in self.outcomes:
-            individual = Individual(number, self.births[number], self.outcomes[number])
-            self.history.append(individual)
+        for individual in self.history.grow(self.births, self.outcomes, self.run.order):
             if self.mirror:
                 self.mirror.finished(individual)
+
+
+def _indivisible(run: Run) -> str:
+    """Say why the search trains no batch in parts; nothing if it may."""
+    if not run.trainer.accumulates:
+        return f"trainer {type(run.trainer).__name__} does not train batches in parts"
+    if run.cohort is not None:  # contrastive and relational losses
+        return "batches are not trained in parts in cohorts, whose losses compare their samples"
+    return ""

@@ -7,6 +7,7 @@ from typing import final
 
 from evonas import seeds, selection
 from evonas.config import Run
+from evonas.controllers.failed import failures_of
 from evonas.errors import EditError
 from evonas.genome import FINAL, Birth
 from evonas.history import History, over_limits
@@ -14,7 +15,7 @@ from evonas.morph.compact import closed
 from evonas.setup import Setup, static_sizes
 
 PROPOSALS = 20
-"""How often a birth is proposed anew when it breaks a limit."""
+"""How often a birth is proposed anew when it breaks a limit, or its genome has failed twice."""
 
 
 @final
@@ -41,15 +42,24 @@ class Proposals:
         number = len(births)
         if is_over:
             return self._final(births, history)
-        known = self._known(number)
-        return self._propose(number, history.until(known)) if len(history) >= known else None
+        if len(history) < self._fewest(number):
+            return None
+        return self._propose(number, self._known(number, history))
+
+    def refusal(self, number: int, birth: Birth, history: History) -> str:
+        """Say why a birth is not to be trained, as known when it was born; nothing if it is."""
+        if birth.operator == FINAL:
+            return ""
+        failed = failures_of(self._known(number, history), birth.genome)
+        ends = ", ".join(f"#{one.number} {failure.kind}" for one, failure in failed)
+        return f"this genome has failed {len(failed)} times: {ends}" if failed else ""
 
     def stop_at(self, number: int, birth: Birth, history: History) -> dict[int, float]:
         """Return the medians of the first objective by step, as known when `number` was born."""
         rule, first = self.run.stop, self.run.objectives[0]
         if rule is None or birth.operator == FINAL:
             return {}
-        known = history.until(self._known(number)).evaluated()
+        known = self._known(number, history).evaluated()
         if len(known) < rule.after:
             return {}
         sign = 1 if first.direction == "min" else -1
@@ -60,22 +70,35 @@ class Proposals:
                     steps.setdefault(step, []).append(sign * metrics[first.name])
         return {step: statistics.median(values) for step, values in steps.items()}
 
-    def _known(self, number: int) -> int:
-        """Return on how many individuals a birth depends."""
+    def is_ready(self, number: int, birth: Birth, history: History) -> bool:
+        """Return whether all is known that a birth's evaluation depends on."""
+        return len(history) >= self._fewest(number) and all(map(history.has, birth.parents))
+
+    def _fewest(self, number: int) -> int:
+        """Return how many individuals must be known before a birth is proposed."""
         return max(1, number - self.run.lookahead + 1) if number else 0
 
+    def _known(self, number: int, history: History) -> History:
+        """Return the individuals on which a birth depends.
+
+        In the order of births it depends on as few as it waits for, and so not on who is fast.
+        """
+        return history.until(self._fewest(number)) if self.run.order == "birth" else history
+
     def _propose(self, number: int, history: History) -> Birth:
-        """Propose within the limits; the last proposal stands if all broke one."""
+        """Propose what may be trained; the last proposal stands if none may."""
         if number == 0:
             return Birth(self.setup.seed, "seed", (), seeds.integer(self.run.seed, "train", 0))
         for attempt in range(PROPOSALS):
             rng = seeds.stream(self.run.seed, "propose", number, attempt)
             birth = _closed(self.run.controller.propose(history, self.setup.question, number, rng))
-            if not self.run.limits or not self._broken(birth):
+            if not failures_of(history, birth.genome) and not self._broken(birth):
                 break
         return birth  # pyright: ignore[reportPossiblyUnboundVariable]
 
     def _broken(self, birth: Birth) -> str:
+        if not self.run.limits:
+            return ""
         try:
             sizes = static_sizes(self.run.space, birth.genome, self.setup.signatures)
             return over_limits(sizes, self.run.limits)

@@ -39,7 +39,7 @@ def ancestors(history: History, number: int) -> list[int]:
         one = pending.pop()
         if one not in found:
             found.add(one)
-            pending.extend(history[one].birth.parents)
+            pending.extend(history.member(one).birth.parents)
     return sorted(found)
 
 
@@ -58,6 +58,7 @@ def replay(  # noqa: PLR0913, PLR0917 - a run, which of it, and where to
     Raises:
         EvonasError: if an ancestor fails this time.
     """
+    store.check_prepared(folder)
     prepared = store.load_prepared(folder)
     assert prepared is not None, "a run with births has been prepared"
     (scratch / "weights").mkdir(parents=True)
@@ -69,18 +70,19 @@ def replay(  # noqa: PLR0913, PLR0917 - a run, which of it, and where to
     made: dict[int, Evaluation] = {}
     line = ancestors(history, number)
     for place, ancestor in enumerate(line, start=1):
-        birth = history[ancestor].birth
+        birth, recorded = history.member(ancestor).birth, history.member(ancestor).outcome
+        parts = recorded.parts if isinstance(recorded, Evaluation) else 1
         parents = [
-            (history[parent].birth.genome, made[parent].weights)
+            (history.member(parent).birth.genome, made[parent].weights)
             for parent in birth.parents
             if made[parent].weights
         ]
-        outcome = outcome_of(evaluate, Job(ancestor, birth, parents), lambda _: None)
+        outcome = outcome_of(evaluate, Job(ancestor, birth, parents, parts=parts), lambda _: None)
         if not isinstance(outcome, Evaluation):
             raise EvonasError(f"ancestor {ancestor} failed ({outcome.kind}): {outcome.message}")
         made[ancestor] = outcome
         told(f"{place}/{len(line)}: candidate {ancestor} ({birth.operator})")
-    return _compared(number, history[number].outcome, made[number])
+    return _compared(number, history.member(number).outcome, made[number])
 
 
 def _compared(number: int, recorded: object, again: Evaluation) -> Replay:

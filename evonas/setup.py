@@ -17,7 +17,7 @@ from evonas.aims import OF_VIEW
 from evonas.candidate import fresh_model, trained_model
 from evonas.cohort_networks import read_out
 from evonas.cohort_setup import Told, with_cohort
-from evonas.config import Run, question as question_of, table_of
+from evonas.config import Run, question as question_of
 from evonas.controllers.controller import Question
 from evonas.errors import ConfigError
 from evonas.genome import Genome
@@ -30,9 +30,12 @@ from evonas.networks import Signatures, named
 from evonas.pruning_setup import pruning_options
 from evonas.space import SearchSpace
 from evonas.store import (
+    CONFIG,
     Store,
+    check_prepared,
     load_prepared,
     load_reference,
+    read_config,
     read_journal,
     store_prepared,
     store_reference,
@@ -40,7 +43,7 @@ from evonas.store import (
 )
 from evonas.tracking.tracker import SearchInfo
 from evonas.trainer import Trainer
-from evonas.trust import RUN_FILE, check_births, check_files, sign
+from evonas.trust import check_births, check_files, sign
 
 
 @final
@@ -85,20 +88,15 @@ def open_store(run: Run, folder: Path) -> Store:
     """
     check_files(folder)
     store = Store(folder, run.durability)
-    path = folder / RUN_FILE
-    if path.exists() and store.record.births:
-        check_births(store.record.births, run.config)
-        before = question_of(table_of(path))
-        now = question_of(run.config)
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                store.close()
-                raise ConfigError(
-                    f"{str(folder)!r} holds a search with {key} = {before.get(key)!r}, "
-                    f"now it is {now.get(key)!r}; give another folder with --out, or remove it"
-                )
-    write_config(folder, run.config)
-    sign(folder)
+    try:
+        if store.record.births and (folder / CONFIG).exists():
+            check_births(store.record.births, run.config)
+            _check_question(question_of(read_config(folder)), question_of(run.config), folder)
+        write_config(folder, run.config)
+        sign(folder)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
@@ -113,6 +111,7 @@ def prepare(run: Run, folder: Path, told: Told = lambda _: None) -> Setup:
     Raises:
         ConfigError: saying what does not fit.
     """
+    check_prepared(folder)
     prepared = load_prepared(folder)
     if prepared is None:
         prepared = run.trainer.prepare(run.seed)
@@ -146,7 +145,7 @@ def search_info(run: Run, folder: Path, signatures: Signatures) -> SearchInfo:
     """Return what a tracker must know; the record is read when it asks for a trained model."""
 
     def load(number: int) -> tuple[nn.Module, NDArray[np.generic]]:
-        one = read_journal(folder)[0].history()[number]
+        one = read_journal(folder)[0].history(run.order).member(number)
         (signature,) = signatures.values()
         example = np.zeros((2, *signature.inputs), dtype=np.float32)
         return trained_model(run.space, folder, one), example
@@ -164,6 +163,15 @@ def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> 
                 found = measure.static(build(view), signatures)
                 sizes |= {f"{name}{ending}": size for name, size in found.items()}
     return sizes
+
+
+def _check_question(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            raise ConfigError(
+                f"{str(folder)!r} holds a search with {key} = {before.get(key)!r}, "
+                f"now it is {now.get(key)!r}; give another folder with --out, or remove it"
+            )
 
 
 def _check_limits(run: Run, sizes: Mapping[str, float]) -> None:

@@ -3,7 +3,6 @@
 `teachers.json` says what they are; their weights stand among those of the candidates.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,15 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from evonas import plugins, rows, store, strict
+from evonas import plugins, rows, store
 from evonas.cohort_table import Teacher
 from evonas.errors import ConfigError, StoreError
 from evonas.genome import LayerGraph, canonical
 from evonas.genome.cohort_kinds import LOGITS, Tap
 from evonas.genome.members import as_genome
-from evonas.history import weights_name
 from evonas.morph.build import build
 from evonas.networks import Signature
+from evonas.outcomes import weights_name
 from evonas.space import SearchSpace
 
 FILE = "teachers.json"
@@ -91,10 +90,7 @@ Kept = Mapping[str, KeptTeacher]
 
 def kept_teachers(folder: Path) -> Kept:
     """Return the teachers of a run, or of what of it has been made."""
-    path = folder / FILE
-    if not path.exists():
-        return {}
-    found = rows.mapping(strict.read(path), FILE)
+    found = store.read_object(folder / FILE) or {}
     return {
         rows.name(name, FILE): KeptTeacher.from_json(rows.mapping(row, name))
         for name, row in found.items()
@@ -119,8 +115,7 @@ def check_teachers(kept: Kept, asked: Mapping[str, Teacher]) -> None:
 
 def keep_teachers(folder: Path, kept: Kept) -> None:
     """Write the teachers of a run, whose weights are already stored."""
-    written = {name: one.to_json() for name, one in kept.items()}
-    store.write_text(folder / FILE, json.dumps(written, indent=1) + "\n")
+    store.write_object(folder / FILE, {name: one.to_json() for name, one in kept.items()})
 
 
 def copy_teachers(folder: Path, to: Path) -> None:

@@ -52,8 +52,9 @@ def make_teachers(run: Run, folder: Path, graph: LayerGraph, told: Told) -> Kept
     for name, teacher in run.cohort.needed_teachers.items():
         of_run = {key: run.config.get(key) for key in ("space", "trainer", "seed")}
         made_from = canonical.digest([asdict(teacher), of_run])
-        if name in before and before[name].made_from == made_from:
-            kept[name] = before[name]
+        known = before.get(name)
+        if known and known.made_from == made_from and not store.trouble_with(folder, known.weights):
+            kept[name] = known
             continue
         try:
             found, state, parameters = _made(run, folder, graph, (name, teacher), told)

@@ -101,7 +101,9 @@ class Trainer(ABC):
         distils: Whether it does what `Context.cohort` asks for. Then it has a field `batch_size`,
             and reports each of its metrics for every view that the cohort hands over, too:
             `error@shallow`.
-        accumulates: Whether it does what `Context.parts` asks for.
+        accumulates: Whether it does what `Context.parts` asks for: the gradients of all parts of a
+            batch, weighted by their sizes, add up to those of its mean loss, and then one step is
+            taken. Never asked of a candidate in a cohort, whose losses may compare samples.
     """
 
     group: ClassVar[str] = "evonas.trainers"

@@ -11,7 +11,7 @@ import hmac
 import math
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import distributions
 from pathlib import Path
@@ -20,9 +20,9 @@ from typing import Any
 from evonas.errors import ConfigError, EvonasError, StoreError
 from evonas.genome import Birth, Genome, LayerGraph
 from evonas.plugins import CODE
+from evonas.store.shared import CONFIG, read_config
 
 SIGNATURE = "run.signature"
-RUN_FILE = "run.toml"
 MAX_ELEMENTS = 2**26
 """Of what a layer computes of one sample; 64 maps of 1024 x 1024."""
 
@@ -47,21 +47,17 @@ def is_signed(folder: Path) -> bool:
         return False
 
 
-def trusted(folder: Path, read: Callable[[Path], Mapping[str, Any]]) -> bool:
+def trusted(folder: Path) -> bool:
     """Return whether a folder is the user's own; if not, check that opening it is harmless.
-
-    Args:
-        folder: Of a run.
-        read: Reads a run file, without making anything of it.
 
     Raises:
         ConfigError: if it names code.
-        StoreError: if it holds links or devices.
+        StoreError: if it holds links or devices, or no run file.
     """
     check_files(folder)
     if is_signed(folder):
         return True
-    check_run_file(folder, read(folder / RUN_FILE))
+    check_run_file(folder, read_config(folder))
     return False
 
 
@@ -209,7 +205,7 @@ def _plugins() -> set[str]:
 
 
 def _signature(folder: Path, key: bytes) -> str:
-    return hmac.new(key, (folder / RUN_FILE).read_bytes(), "sha256").hexdigest()
+    return hmac.new(key, (folder / CONFIG).read_bytes(), "sha256").hexdigest()
 
 
 def _key() -> bytes | None:

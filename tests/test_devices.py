@@ -1,5 +1,6 @@
 """Devices and precision are chosen in one place, and global generators are given back."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -15,6 +16,50 @@ CPU = torch.device("cpu")
 
 def test_the_best_device_can_hold_a_tensor() -> None:
     assert torch.zeros(1, device=devices.best()).item() == 0
+
+
+def in_a_process(script: str, mask: str | None = None) -> str:
+    """Return what a fresh process prints; which devices it uses lasts for its life."""
+    variables = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
+    variables |= {"PYTHONPATH": os.pathsep.join(sys.path)}
+    variables |= {} if mask is None else {"CUDA_VISIBLE_DEVICES": mask}
+    command = [sys.executable, "-c", f"import os, torch\nfrom evonas import devices\n{script}"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True, env=variables)
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_a_process_told_to_use_the_cpu_sees_no_accelerator() -> None:
+    found = in_a_process("devices.use('cpu'); print(devices.best(), devices.accelerators())")
+    assert found == "cpu ()"
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is an accelerator")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="told to compute on 'cuda:0'"):
+        devices.use("cuda:0")
+
+
+def test_a_limit_on_an_accelerator_without_one_limits_nothing() -> None:
+    devices.limit_memory(1)
+    assert torch.zeros(2**20).sum().item() == 0
+
+
+@pytest.mark.gpu
+def test_a_process_sees_the_accelerator_that_it_uses_alone() -> None:
+    last = devices.accelerators()[-1]
+    script = (
+        f"devices.use({last!r}); print(devices.accelerators(), torch.ones(1).to(devices.best()))"
+    )
+    assert in_a_process(script).startswith(f"('{last.split(':')[0]}:0',)")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.version.cuda is None, reason="masks are CUDA's")
+def test_names_count_within_the_mask_that_a_process_was_given() -> None:
+    last = torch.accelerator.device_count() - 1
+    script = "devices.use('cuda:0'); print(os.environ['CUDA_VISIBLE_DEVICES'])"
+    assert in_a_process(script, mask=str(last)) == str(last)
 
 
 @pytest.mark.parametrize(

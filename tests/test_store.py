@@ -2,59 +2,24 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
+from support.small_record import OUTCOMES, birth, journal, recorded
 
 from evonas import store
 from evonas.errors import StoreError
-from evonas.genome import Birth, Genome, LayerGraph, Node
-from evonas.history import Cost, Evaluation, Failure, Outcome
+from evonas.history import Cost, Evaluation
 from evonas.state import State
 from evonas.store import JOURNAL, Store
-
-GRAPH = LayerGraph(
-    (
-        Node("input", "input", (), {"shape": [4]}),
-        Node("head", "linear", ("input",), {"out": 2, "bias": True}),
-        Node("output", "output", ("head",)),
-    )
-)
-OUTCOMES: tuple[Outcome, ...] = (
-    Evaluation({"error": 0.1 + 0.2, "macs": 1e20}, Cost(10, 3e4, 1.5), "ab" * 32),
-    Failure(
-        "error", 'RuntimeError: \u00e9 \u2028 "quoted"', "Traceback\n  line\n", Cost(1, 2.0, 3.0)
-    ),
-    Evaluation({"error": 5e-324}, curve=((1, {"error": 0.5}), (2, {})), stopped=True, same_as=0),
-    Failure("timeout", "still training after 3.0 s"),
-)
-
-
-def birth(number: int) -> Birth:
-    genome = Genome({"net": GRAPH}, {"lr": 0.1 * number, "name": "sgd\n"}, {"pruning": {"p": 0.5}})
-    genome = genome.with_edit(genome.edit("settings", "settings/lr", value=0.1 * number))
-    return Birth(genome, "settings", (0,) if number else (), 2**62 + number)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A run with four individuals and a birth in flight."""
-    opened = Store(tmp_path / "run", "flush")
-    for number, outcome in enumerate(OUTCOMES):
-        opened.birth(number, birth(number))
-        opened.outcome(number, outcome, elapsed=10.0 * number)
-    opened.birth(4, birth(4))
-    opened.close()
-    return tmp_path / "run"
-
-
-def journal(folder: Path) -> bytes:
-    return (folder / JOURNAL).read_bytes()
+    return recorded(tmp_path / "run")
 
 
 def test_everything_that_was_written_is_read_back(folder: Path) -> None:
@@ -142,60 +107,12 @@ def test_a_damaged_journal_is_left_as_it_is(folder: Path) -> None:
     assert journal(folder) == damaged
 
 
-def test_repair_keeps_the_lines_before_the_damage_and_sets_the_rest_aside(folder: Path) -> None:
-    lines = journal(folder).splitlines(keepends=True)
-    lines[4] = b"x" + lines[4]
-    (folder / JOURNAL).write_bytes(b"".join(lines))
-    assert store.repair(folder) == 5
-    assert journal(folder) == b"".join(lines[:4])
-    assert (folder / "journal.damaged").read_bytes() == b"".join(lines[4:])
-    assert len(store.read_journal(folder)[0].history()) == 2
-    assert store.repair(folder) == 0
-
-
 def test_a_line_out_of_order_is_damage_too(folder: Path) -> None:
     lines = journal(folder).splitlines(keepends=True)
     del lines[2]  # the birth of individual 1
     (folder / JOURNAL).write_bytes(b"".join(lines))
     with pytest.raises(StoreError, match=r"line [34] of"):
         store.read_journal(folder)
-
-
-def said_by_another_process(folder: Path) -> str:
-    """Open the run in a process of its own; return the error, or nothing."""
-    code = "import sys, pathlib, evonas.store as s; s.Store(pathlib.Path(sys.argv[1])).close()"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", code, str(folder)]
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
-    ).stderr
-
-
-@pytest.mark.slow
-def test_one_process_at_a_time_holds_a_run(folder: Path) -> None:
-    opened = Store(folder)
-    said = said_by_another_process(folder)
-    assert "is in use by process" in said
-    assert str(os.getpid()) in said
-    opened.close()
-    assert not said_by_another_process(folder)
-
-
-def test_the_same_process_cannot_open_a_run_twice(folder: Path) -> None:
-    opened = Store(folder)
-    with pytest.raises(StoreError, match=f"in use by process {os.getpid()}"):
-        Store(folder)
-    opened.close()
-    Store(folder).close()
-
-
-def test_a_run_whose_opening_failed_is_not_held(folder: Path) -> None:
-    whole = journal(folder)
-    (folder / JOURNAL).write_bytes(b"x" + whole)
-    with pytest.raises(StoreError):
-        Store(folder)
-    (folder / JOURNAL).write_bytes(whole)
-    Store(folder).close()
 
 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
@@ -249,18 +166,28 @@ def test_equal_weights_are_one_file_and_others_another(tmp_path: Path) -> None:
 
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"the weights 0123456789ab are not in"):
+    with pytest.raises(StoreError, match=r"the weights 0123456789ab are not in .* --retrain"):
         store.load_state(tmp_path, "0123456789abcdef")
 
 
 def test_prepared_tensors_come_back_and_change_with_their_file(tmp_path: Path) -> None:
     assert store.load_prepared(tmp_path) is None
     for value in (1, 2):
+        (tmp_path / store.PREPARED_HASH).unlink(missing_ok=True)
         store.store_prepared(tmp_path, {"x": torch.full((4,), value)})
         os.utime(tmp_path / "prepared.safetensors", ns=(value, value))
         found = store.load_prepared(tmp_path)
         assert found is not None
         assert found["x"].tolist() == [value] * 4
+
+
+def test_other_data_than_a_search_began_with_are_refused(tmp_path: Path) -> None:
+    store.store_prepared(tmp_path, {"x": torch.ones(4)})
+    (tmp_path / store.PREPARED).unlink()
+    with pytest.raises(StoreError, match="prepares other data than"):
+        store.store_prepared(tmp_path, {"x": torch.zeros(4)})
+    store.store_prepared(tmp_path, {"x": torch.ones(4)})
+    store.check_prepared(tmp_path)
 
 
 def test_no_draft_is_left_behind(folder: Path) -> None:

@@ -14,6 +14,7 @@ from evonas.cohort_table import Teacher
 from evonas.errors import ConfigError, StoreError
 from evonas.genome import Birth, Genome
 from evonas.genome.layers import LayerGraph
+from evonas.store.shared import read_config, write_config
 from evonas.teachers import KeptTeacher, check_teachers
 from evonas.trust import SIGNATURE, check_births, check_run_file, is_signed
 
@@ -55,8 +56,7 @@ def test_two_folders_have_one_key(folder: Path, state: Path) -> None:
 
 
 def test_a_run_file_that_was_changed_is_nobodys(folder: Path) -> None:
-    with (folder / "run.toml").open("a", encoding="utf-8") as file:
-        file.write("\n# changed\n")
+    write_config(folder, {**read_config(folder), "births": 2})
     with pytest.raises(ConfigError, match=r"names code: .support\.tiny_search:Tiny."):
         api.open_run(folder)
 

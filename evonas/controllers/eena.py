@@ -97,11 +97,11 @@ class Eena(Controller):
         if place >= self.controls:
             return None
         last = len(history) - place
-        recent = [history[number].birth for number in range(max(1, last - self.population), last)]
+        recent = [one.birth for one in history[max(1, last - self.population) : last]]
         uses = Counter(
             birth.parents[0] for birth in recent if birth.parents and birth.operator != CONTROL
         )
         by_use = sorted(uses, key=lambda parent: (-uses[parent], -parent))
         if place >= len(by_use) or books.has_control(by_use[place]):
             return None
-        return history[by_use[place]]
+        return history.member(by_use[place])

@@ -44,7 +44,7 @@ class Population:
         """Return who is alive, fittest first."""
         members = self.members(history)
         order = fittest_first([one.losses for one in members])
-        return [history[members[index].number] for index in order]
+        return [history.member(members[index].number) for index in order]
 
     def __call__(self, members: tuple[Member, ...], born: Individual) -> tuple[Member, ...]:
         """Return the population after one more birth."""

@@ -45,7 +45,7 @@ class Pruned:
         birth = individual.birth
         if not birth.parents:
             return None
-        start = history[birth.parents[0]]
+        start = history.member(birth.parents[0])
         own = birth.genome.edits[len(start.birth.genome.edits) :]
         genes = [edit for edit in own if _is_of_genes(edit) and edit.operator != COMPACT]
         if not genes:

@@ -1,16 +1,9 @@
-"""How many candidates this machine can train side by side."""
+"""How many cores this process may use."""
 
 import os
 from pathlib import Path
 
-from evonas import devices
-
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
-
-
-def places() -> int:
-    """Return the number of accelerators or, where there is none, of usable CPU cores."""
-    return devices.count() or usable_cores()
 
 
 def usable_cores(quota: Path = _QUOTA) -> int:

@@ -65,6 +65,11 @@ class Portable(Protocol):
     One that is not portable needs no files, and works anywhere as it is.
     """
 
+    @property
+    def folder(self) -> Path:
+        """The run's folder, where weights end."""
+        ...
+
     def files(self, job: Job) -> Mapping[str, Path]:
         """Return the files that a job reads, by their paths relative to the run's folder."""
         ...

@@ -2,31 +2,65 @@
 
 import time
 import traceback
+from collections import deque
 from dataclasses import replace
+from typing import final
 
 import torch
 
-from evonas.executors.executor import Evaluate, Job, Listener
-from evonas.history import Cost, Failure, Outcome
+from evonas.executors.executor import Evaluate, Job, Listener, Reported
+from evonas.history import Cost, Curve, Failure, Outcome
+
+LONGEST = 10_000
+"""Points of a failure's curve that are kept, the last ones; a sane trainer reports fewer."""
 
 
-def outcome_of(evaluate: Evaluate, job: Job, listener: Listener) -> Outcome:
-    """Evaluate a job here, in one thread; whatever escapes from `evaluate` is its own failure."""
-    started, threads = time.process_time(), torch.get_num_threads()
-    torch.set_num_threads(1)  # sums depend on their number, and a result on no executor
+@final
+class Heard:
+    """A listener that passes reports on, and remembers the curve of a candidate that may fail."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._points: deque[tuple[int, dict[str, float]]] = deque(maxlen=LONGEST)
+
+    def __call__(self, reported: Reported) -> None:
+        """Remember a report and pass it on."""
+        self._points.append((reported.step, dict(reported.metrics)))
+        self._listener(reported)
+
+    @property
+    def curve(self) -> Curve:
+        """What was reported so far."""
+        return tuple(self._points)
+
+
+def outcome_of(evaluate: Evaluate, job: Job, listener: Listener, threads: int = 1) -> Outcome:
+    """Evaluate a job here; whatever escapes from `evaluate` is its own failure.
+
+    Sums depend on the number of threads, so that no executor may choose it by what else runs.
+    """
+    started, before = time.process_time(), torch.get_num_threads()
+    heard = Heard(listener)
+    torch.set_num_threads(threads)
     try:
-        return evaluate(job, listener)
+        outcome = evaluate(job, heard)
     except SystemExit as left:
-        failure = Failure("lost", f"the candidate called sys.exit({left.code!r})")
+        outcome = Failure("lost", f"the candidate called sys.exit({left.code!r})")
     except Exception as error:  # noqa: BLE001 - the contract: no candidate stops the search
-        failure = failure_of(error)
+        outcome = failure_of(error)
+    else:
+        if not isinstance(outcome, Failure) or outcome.curve:
+            return outcome
+        return replace(outcome, curve=heard.curve)
     finally:
-        torch.set_num_threads(threads)
-    return replace(failure, cost=Cost(seconds=time.process_time() - started))
+        torch.set_num_threads(before)
+    return replace(outcome, cost=Cost(seconds=time.process_time() - started), curve=heard.curve)
 
 
 def failure_of(error: Exception) -> Failure:
     """Return an unforeseen exception as a failure, also where its own text cannot be made."""
     lines = traceback.format_exception_only(error)
     message = " ".join("".join(lines).split())
-    return Failure("error", message, "".join(traceback.format_exception(error)))
+    is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    trace = "".join(traceback.format_exception(error))
+    return Failure("memory" if is_memory else "error", message, trace)

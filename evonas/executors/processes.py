@@ -9,21 +9,26 @@ import multiprocessing
 import pickle
 import weakref
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
-from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Literal, final
 
+from evonas import devices
 from evonas.errors import ConfigError
-from evonas.executors.cores import places
+from evonas.executors.child import BEAT_SECONDS
+from evonas.executors.cores import usable_cores
 from evonas.executors.executor import Evaluate, Executor, Finished, Job, Listener, Pool
-from evonas.executors.worker import Worker
+from evonas.executors.scratch import Scratch
+from evonas.executors.slots import Devices, Layout, Machine, Slot
+from evonas.executors.worker import Terms, Worker
 
 StartMethod = Literal["forkserver", "spawn"]
 
-
 _SLOW = ("torch._dynamo",)
 """What torch's optimizers import when the first is made: seconds that every worker would pay."""
+
+_LEAST_SILENCE = 3 * BEAT_SECONDS
 
 
 @final
@@ -31,18 +36,32 @@ _SLOW = ("torch._dynamo",)
 class Processes(Executor):
     """Evaluate each candidate in a process of its own.
 
-    On an accelerator every worker pays for a context of its own. Workers take the accelerators in
-    turn, so `workers` beyond their number share them.
+    On an accelerator every worker pays for a context of its own.
 
     Attributes:
-        workers: How many at once; `auto` is one for each accelerator or else each CPU core.
+        workers: How many at once, who take the devices in turn; `auto` is as many as the
+            accelerators have room for, or as the CPU has cores for their threads.
+        devices: Which are used: `auto` is all accelerators, or the CPU where there is none; a
+            number is the first so many accelerators; names are these, or the CPU alone.
+        per_device: Candidates at once on an accelerator.
+        threads: Of torch in each worker; `auto` is 1 on the CPU, and with accelerators each
+            worker's share of the cores.
         memory: Resident megabytes at which a candidate is killed, summed over its processes; some
             250 are torch itself. Looked at a few times a second; None for no limit.
+        device_memory: Megabytes of an accelerator that a candidate's tensors may take; None for
+            all. Without meaning on the CPU.
+        silence: Seconds after which a worker whose interpreter gives no sign of life is killed:
+            it hangs in code that holds it, or it was stopped.
         start_method: How workers start.
     """
 
     workers: int | Literal["auto"] = "auto"
+    devices: Devices = "auto"
+    per_device: int = 1
+    threads: int | Literal["auto"] = "auto"
     memory: int | None = None
+    device_memory: int | None = None
+    silence: float = 120.0
     start_method: StartMethod = (
         "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     )
@@ -53,10 +72,12 @@ class Processes(Executor):
         Raises:
             ConfigError: if this machine cannot do what they say.
         """
-        if self.workers != "auto" and self.workers < 1:
-            raise ConfigError(f"workers is {self.workers!r}; give 'auto' or at least 1")
-        if self.memory is not None and self.memory < 1:
-            raise ConfigError(f"memory is {self.memory!r}; give megabytes, or leave it out")
+        _ = self._layout
+        for name in ("memory", "device_memory"):
+            if (given := getattr(self, name)) is not None and given < 1:
+                raise ConfigError(f"{name} is {given!r}; give megabytes, or leave it out")
+        if not self.silence >= _LEAST_SILENCE:
+            raise ConfigError(f"silence is {self.silence!r}; give at least {_LEAST_SILENCE:g} s")
         if self.start_method not in (known := multiprocessing.get_all_start_methods()):
             raise ConfigError(f"start_method {self.start_method!r} is not one of {known} here")
 
@@ -64,8 +85,9 @@ class Processes(Executor):
         """Start the pool; workers start with their jobs.
 
         Raises:
-            ConfigError: if `evaluate` cannot travel.
+            ConfigError: if the machine has not what is asked, or `evaluate` cannot travel.
         """
+        slots = self._layout.slots(Machine(devices.accelerators(), usable_cores()))
         try:
             pickle.dumps(evaluate)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -73,34 +95,42 @@ class Processes(Executor):
                 f"executor 'processes' cannot send the candidates' parts to a worker ({error});"
                 " define classes at the top of a module, or use executor = 'serial'"
             ) from error
-        workers = places() if self.workers == "auto" else self.workers
         if self.start_method == "forkserver":
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload([Worker.__module__, *_SLOW, *_homes(evaluate)])
         else:
             context = multiprocessing.get_context("spawn")
-        return _ProcessPool(context, evaluate, listener, workers, self.memory)
+        terms = Terms(
+            context=context,
+            evaluate=evaluate,
+            listener=listener,
+            memory=self.memory,
+            device_memory=self.device_memory,
+            silence=self.silence,
+        )
+        return _ProcessPool(terms, slots)
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(
+            workers=self.workers,
+            devices=self.devices,
+            per_device=self.per_device,
+            threads=self.threads,
+        )
 
 
 @final
 class _ProcessPool(Pool):
-    def __init__(
-        self,
-        context: ForkServerContext | SpawnContext,
-        evaluate: Evaluate,
-        listener: Listener,
-        workers: int,
-        memory: int | None,
-    ) -> None:
-        self._context = context
-        self._evaluate = evaluate
-        self._listener = listener
-        self._memory = memory
-        self._slots = list(reversed(range(workers)))
+    def __init__(self, terms: Terms, slots: Sequence[Slot]) -> None:
+        self._terms = terms
+        self._scratch = Scratch()
+        self._slots = list(reversed(slots))
         self._jobs: deque[Job] = deque()
         self._running: list[Worker] = []
         self._finished: deque[Finished] = deque()
-        weakref.finalize(self, _kill, self._running)  # also at exit, before it waits for workers
+        # also at exit, before it waits for workers
+        weakref.finalize(self, _close, self._running, self._scratch)
 
     def submit(self, job: Job) -> None:
         self._jobs.append(job)
@@ -120,11 +150,11 @@ class _ProcessPool(Pool):
     def close(self) -> None:
         self._jobs.clear()
         self._finished.clear()
-        _kill(self._running)
+        _close(self._running, self._scratch)
 
     def _collect(self) -> None:
         for worker in tuple(self._running):
-            outcome = worker.outcome(self._listener)
+            outcome = worker.outcome()
             if outcome is not None:
                 self._running.remove(worker)
                 worker.kill()
@@ -133,15 +163,9 @@ class _ProcessPool(Pool):
 
     def _fill(self) -> None:
         while self._jobs and self._slots:
-            self._running.append(
-                Worker(
-                    self._context,
-                    self._evaluate,
-                    self._jobs.popleft(),
-                    slot=self._slots.pop(),
-                    memory=self._memory,
-                )
-            )
+            scratch = self._scratch.folder()
+            worker = Worker(self._terms, self._jobs.popleft(), self._slots.pop(), scratch)
+            self._running.append(worker)
 
 
 def _homes(evaluate: Evaluate) -> list[str]:
@@ -151,6 +175,7 @@ def _homes(evaluate: Evaluate) -> list[str]:
     return sorted(homes - {"__main__"})  # a script is not the server's to run
 
 
-def _kill(running: list[Worker]) -> None:
+def _close(running: list[Worker], scratch: Scratch) -> None:
     while running:
         running.pop().kill()
+    scratch.close()

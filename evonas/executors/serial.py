@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from evonas.executors.executor import Evaluate, Executor, Finished, Job, Listener, Pool, Reported
-from evonas.executors.guard import outcome_of
+from evonas.executors.guard import Heard, outcome_of
 from evonas.history import Cost, Failure, Outcome
 
 
@@ -51,13 +51,16 @@ class _SerialPool(Pool):
         cpu = time.process_time()
         due = math.inf if job.deadline is None else time.monotonic() + job.deadline
 
+        heard = Heard(self._listener)
+
         def listener(reported: Reported) -> None:
-            self._listener(reported)
+            heard(reported)
             if time.monotonic() > due:
                 raise _Overdue
 
         try:
             return outcome_of(self._evaluate, job, listener)
         except _Overdue:
-            message = f"still training after its {job.deadline} s"
-            return Failure("timeout", message, cost=Cost(seconds=time.process_time() - cpu))
+            message = f"still training at its deadline of {job.deadline} s"
+            cost = Cost(seconds=time.process_time() - cpu)
+            return Failure("timeout", message, cost=cost, curve=heard.curve)

@@ -1,7 +1,7 @@
 """What is known of a running search, and how it looks in a terminal."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
@@ -14,6 +14,7 @@ from rich.text import Text
 from evonas.genome import Birth
 from evonas.history import Evaluation, Individual, Limit, Objective, over_limits
 from evonas.report.cohorts import without_diagnosis
+from evonas.report.failed import batches, kinds, num_failed
 from evonas.report.numbers import duration, short
 from evonas.report.terminal import metric, origin
 from evonas.selection import front, hypervolume
@@ -48,7 +49,7 @@ class Board:
     members: list[Individual] = field(default_factory=list)
     num_done: int = 0
     num_before: int = 0
-    num_failures: int = 0
+    failed: Counter[str] = field(default_factory=Counter[str])
 
     def resume(self, individuals: Sequence[Individual]) -> None:
         """Take in what an earlier session has finished."""
@@ -62,9 +63,8 @@ class Board:
         self.reports.pop(individual.number, None)
         self.recent.appendleft(individual)
         self.num_done += 1
-        if not isinstance(individual.outcome, Evaluation):
-            self.num_failures += 1
-        else:
+        self.failed += kinds([individual.outcome])
+        if isinstance(individual.outcome, Evaluation):
             self.evaluated.append(individual)
             metrics, same_as = individual.outcome.metrics, individual.outcome.same_as
             if same_as is None and not over_limits(metrics, self.limits):
@@ -134,8 +134,8 @@ def _standing(board: Board) -> RenderableType:
         words.append(f" (#{best.number})   ")
     if board.members:
         words.append(f"front {len(board.members)}   hypervolume {board.volume():.4f}")
-    if board.num_failures:
-        words.append(f"   {board.num_failures} failed", style="red")
+    if board.failed:
+        words.append(f"   {num_failed(board.failed)}", style="red")
     return words
 
 
@@ -169,6 +169,7 @@ def _recent(board: Board) -> RenderableType:
 def _outcome(one: Individual, objectives: Sequence[Objective]) -> Iterator[tuple[str, str]]:
     if isinstance(one.outcome, Evaluation):
         yield ", ".join(f"{name.name} {metric(one, name.name)}" for name in objectives), ""
+        yield f"  {batches(one.outcome)}", "dim"
     else:
         yield f"failed ({one.outcome.kind}): {one.outcome.message}", "red"
 

@@ -148,7 +148,7 @@ def _gains(history: History, objective: Objective) -> dict[int, float]:
     return {
         number: losses[parents[0]] - value
         for number, value in losses.items()
-        if (parents := history[number].birth.parents) and parents[0] in losses
+        if (parents := history.member(number).birth.parents) and parents[0] in losses
     }
 
 

@@ -1,5 +1,6 @@
 """The family tree as a picture: generations from left to right, lines of weights, donors dashed."""
 
+import io
 import math
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from evonas.lineage import DONOR, WEIGHTS
 from evonas.report.family_tree import founders, heirs
+from evonas.store.files import write
 
 Places = dict[int, tuple[float, float]]
 
@@ -37,8 +39,10 @@ def to_png(tree: "nx.DiGraph[int]", path: Path) -> None:
     axes.set_yticks([])
     axes.margins(x=0.08, y=1.0 / (leaves + 2.0))
     axes.spines[["left", "right", "top"]].set_visible(False)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", bbox_inches="tight")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", bbox_inches="tight")
+    write(path, picture.getvalue())
 
 
 def _places(tree: "nx.DiGraph[int]") -> Places:

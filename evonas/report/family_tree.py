@@ -1,5 +1,6 @@
 """The family tree as text: rows for a terminal, GraphML for other programs."""
 
+import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import networkx as nx
 
 from evonas.lineage import DONOR, WEIGHTS
 from evonas.report.printable import printable
+from evonas.store.files import write
 
 
 def tree_text(tree: "nx.DiGraph[int]") -> str:
@@ -37,8 +39,10 @@ def to_graphml(tree: "nx.DiGraph[int]", path: Path) -> None:
         flat.add_node(number, **_scalars(facts))
     for parent, child, facts in tree.edges(data=True):
         flat.add_edge(parent, child, **_scalars(facts))
+    text = io.BytesIO()
+    nx.write_graphml(flat, text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    nx.write_graphml(flat, path)
+    write(path, text.getvalue())
 
 
 def heirs(tree: "nx.DiGraph[int]", number: int) -> list[int]:

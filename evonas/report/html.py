@@ -14,6 +14,7 @@ from evonas.lineage import edit_name, family_tree
 from evonas.report import facts, tables
 from evonas.report.ancestry import ancestry
 from evonas.report.cohort_section import cohorts
+from evonas.report.failed import kinds, num_failed
 from evonas.report.markup import Markup, join, tag
 from evonas.report.numbers import duration, short
 from evonas.report.plots import Dot, scatter, steps
@@ -120,9 +121,9 @@ def _section(title: str, *content: Markup) -> Markup:
 def _summary(
     history: History, objectives: Sequence[Objective], members: Sequence[Individual]
 ) -> Markup:
-    cost, num_failures = facts.total_cost(history), len(facts.failures(history))
+    cost, failed = facts.total_cost(history), num_failed(kinds(one.outcome for one in history))
     tiles = [
-        ("births", str(len(history)), f"{num_failures} failed" if num_failures else "none failed"),
+        ("births", str(len(history)), failed),
         ("on the front", str(len(members)), f"of {len(history.evaluated())} evaluated"),
     ]
     for objective in objectives if members else ():
@@ -201,7 +202,7 @@ def _lineage(
 
     def tip(number: int) -> str:
         edits: list[str] = tree.nodes[number]["edits"]
-        return "\n".join([_tip(history[number], objectives), *edits])
+        return "\n".join([_tip(history.member(number), objectives), *edits])
 
     drawn = tag("div", ancestry(tree, numbers, tip), class_="scroll")
     note = (
@@ -230,8 +231,8 @@ def _architecture(best: Individual, seed: Individual) -> Markup:
 
 def _failures(history: History) -> Markup:
     failed = facts.failures(history)
-    content = tables.failure_table(failed) if failed else tag("p", "None.", class_="note")
-    return _section("Failures", content)
+    summary = tag("p", num_failed(kinds(one for _, one in failed)), class_="note")
+    return _section("Failures", summary, *([tables.failure_table(failed)] if failed else []))
 
 
 def _configuration(config: Mapping[str, Any]) -> Markup:

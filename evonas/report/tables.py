@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from evonas.history import Evaluation, Failure, Individual, Objective
 from evonas.report.cohorts import learns_with
 from evonas.report.facts import Operator
+from evonas.report.failed import batches
 from evonas.report.markup import Markup, tag
 from evonas.report.numbers import short
 from evonas.report.prunings import pruned_by
@@ -19,6 +20,7 @@ def front_table(members: Sequence[Individual], objectives: Sequence[Objective]) 
     told = {
         "pruned by": [pruned_by(one) for one in members],
         "learns with": [learns_with(one) for one in members],
+        "batches": [batches(one.outcome) for one in members],
         "settings": [settings(one.birth.genome.settings) for one in members],
     }
     texts = {name: column for name, column in told.items() if name == "settings" or any(column)}

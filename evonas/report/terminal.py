@@ -10,6 +10,7 @@ from rich.text import Text
 from evonas.genome.past_cohort import PastCohort
 from evonas.genome.past_pruning import PastPruning
 from evonas.history import Cost, Evaluation, Individual, Objective
+from evonas.report.failed import batches, kinds, num_failed
 from evonas.report.numbers import duration, short
 from evonas.report.printable import printable
 
@@ -28,7 +29,8 @@ def front_table(
 ) -> Table:
     """Return one row a member: number, origin, objectives, sizes, and what is told of it.
 
-    Pruning, cohort and settings of `genes` have a column only if some member has any.
+    Pruning, cohort, batches in parts and settings of `genes` have a column only if some member has
+    any.
     """
     names = [objective.name for objective in objectives]
     sizes = [name for name in ("parameters", "macs") if name not in names]
@@ -64,8 +66,9 @@ def finished_line(individual: Individual, objectives: Sequence[Objective], done:
     if not isinstance(outcome, Evaluation):
         return f"{start}: failed ({outcome.kind}): {outcome.message}"
     values = ", ".join(f"{one.name} {metric(individual, one.name)}" for one in objectives)
+    halved = f", batches {parts}" if (parts := batches(outcome)) else ""
     same = f", same as #{outcome.same_as}" if outcome.same_as is not None else ""
-    return f"{start}: {values}{same}{', stopped early' if outcome.stopped else ''}"
+    return f"{start}: {values}{halved}{same}{', stopped early' if outcome.stopped else ''}"
 
 
 def origin(individual: Individual) -> str:
@@ -86,11 +89,11 @@ def metric(individual: Individual, name: str) -> str:
 def closing_line(individuals: Iterable[Individual]) -> str:
     """Return in one line what a search has done."""
     made = list(individuals)
-    num_failures = sum(not isinstance(one.outcome, Evaluation) for one in made)
+    failed = num_failed(kinds(one.outcome for one in made))
     costs: list[Cost] = [one.outcome.cost for one in made]
     macs, seconds = sum(cost.macs for cost in costs), sum(cost.seconds for cost in costs)
     return (
-        f"{len(made)} births, {num_failures} failed; {short(macs, 'MAC')} of training in "
+        f"{len(made)} births, {failed}; {short(macs, 'MAC')} of training in "
         f"{duration(seconds)} of worker time"
     )
 
@@ -102,6 +105,7 @@ def _texts(individuals: Sequence[Individual], genes: Container[str]) -> Mapping[
     columns = {
         "pruned by": [pruning.brief if pruning else "" for pruning in prunings],
         "learns with": [cohort.brief if cohort else "" for cohort in cohorts],
+        "batches": [batches(one.outcome) for one in individuals],
         "settings": [_settings(one, genes) for one in individuals],
     }
     return {name: column for name, column in columns.items() if any(column)}

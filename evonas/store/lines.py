@@ -1,40 +1,35 @@
-"""What the lines of a journal may say, whoever wrote them."""
+"""The lines of a journal: JSON objects that carry their own checksum."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from evonas import rows
-from evonas.errors import EvonasError, StoreError
-from evonas.genome import Birth
-from evonas.history import Evaluation, Outcome, outcome_from_json
+from evonas import strict
+from evonas.errors import StoreError
 
 
-def birth_of(line: Mapping[str, Any], number: int) -> Birth:
-    """Return the birth with this number, of which a line tells; its parents are older.
+def encode(line: Mapping[str, Any]) -> bytes:
+    """Return an object as a line with its checksum."""
+    text = json.dumps(line, separators=(",", ":"), allow_nan=False)
+    return f'{text[:-1]},"crc":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()
 
-    Raises:
-        StoreError: if no search can have written it.
-    """
+
+def decode(raw: bytes) -> dict[str, Any] | None:
+    """Return the object without its checksum, or None if the line is torn, damaged or forged."""
+    body, mark, check = raw.rpartition(b',"crc":"')
+    text = body + b"}"
+    if not mark or check != f'{zlib.crc32(text):08x}"}}\n'.encode():
+        return None
     try:
-        birth = Birth.from_json(rows.field(line, "birth", rows.mapping))
-    except EvonasError as error:
-        raise StoreError(f"its birth cannot be: {error}") from None
-    for parent in birth.parents:
-        if parent >= number:
-            raise StoreError(f"its parent {parent} is not older than {number}")
-    return birth
+        line = strict.parse(text)
+    except StoreError:
+        return None
+    return line if isinstance(line, dict) else None
 
 
-def outcome_of(line: Mapping[str, Any], births: Sequence[Birth]) -> tuple[Outcome, float]:
-    """Return the outcome that a line tells of, and the seconds of searching until then.
-
-    Raises:
-        StoreError: if no search can have written it.
-    """
-    outcome = outcome_from_json(rows.field(line, "outcome", rows.mapping))
-    clock: Mapping[str, Any] = rows.field(line, "clock", rows.mapping)
-    cost = replace(outcome.cost, seconds=rows.field(clock, "seconds", rows.number, 0))
-    if isinstance(outcome, Evaluation) and (outcome.same_as or 0) >= len(births):
-        raise StoreError(f"it is the same as {outcome.same_as}, which is not born")
-    return replace(outcome, cost=cost), float(rows.field(clock, "elapsed", rows.number, 0))
+def lines_of(path: Path) -> list[bytes]:
+    """Return a file's lines, ended by nothing but a line feed."""
+    with path.open("rb") as file:
+        return file.readlines()

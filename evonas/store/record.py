@@ -1,21 +1,29 @@
 """The record of a search on disk: `run.toml`, `journal.jsonl`, `weights/`, `prepared.safetensors`.
 
-Journal lines are appended and flushed to the disk one by one. Weights are named by the hash of
-their content and stand on the disk before the line that names them.
+What is guaranteed, with `durability = "fsync"`:
+
+- A line of the journal that was written is on the disk, also after a power cut. Every line carries
+  its checksum; one that was being written in a crash is cut off by the next opening.
+- Every other file is there whole or not at all: a draft is written, synced and renamed, then its
+  folder is synced.
+- Weights are named by the hash of their content and stand on the disk before the line that names
+  them; the hash is compared whenever they are read.
+- Where the disk refuses a write, the journal is cut back to its last whole line.
+
+With `"flush"` the same holds when a process is killed; a power cut may take the last lines.
 """
 
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Literal, final
 
-from evonas.errors import StoreError
 from evonas.genome import Birth
 from evonas.history import Outcome
-from evonas.store.journal import JOURNAL, encode, read_journal
-from evonas.store.lock import take
+from evonas.store.files import cannot_write, sweep, sync_folder
+from evonas.store.journal import JOURNAL, birth_line, outcome_line, read_journal
+from evonas.store.lock import held
+from evonas.store.weights import drop_unnamed
 
 Durability = Literal["fsync", "flush"]
 
@@ -24,6 +32,9 @@ Durability = Literal["fsync", "flush"]
 class Store:
     """The open record of one search; one process at a time holds it.
 
+    Opening it clears away what a crash has left: a torn last line, drafts, and weights that
+    nothing names.
+
     Raises:
         StoreError: if the folder cannot be written, is in use, or its journal is damaged.
     """
@@ -31,33 +42,60 @@ class Store:
     def __init__(self, folder: Path, durability: Durability = "fsync") -> None:
         self.folder = folder
         self._durability = durability
+        is_new = not folder.exists()
         try:
             with ExitStack() as files:
                 (folder / "weights").mkdir(parents=True, exist_ok=True)
-                take(files.enter_context((folder / "lock").open("a+", encoding="utf-8")), folder)
-                self.record, length = read_journal(folder)
-                self._journal = files.enter_context((folder / JOURNAL).open("ab"))
-                self._journal.truncate(length)
+                files.enter_context(held(folder))
+                self.record, self._length = read_journal(folder)
+                self._journal = files.enter_context((folder / JOURNAL).open("ab", buffering=0))
+                self._journal.truncate(self._length)
+                sweep(folder)
+                drop_unnamed(folder)
+                if durability == "fsync":
+                    sync_folder(folder)
+                if is_new:
+                    sync_folder(folder.parent)
                 self._files = files.pop_all()
         except OSError as error:
-            raise StoreError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
+            raise cannot_write(folder, error) from error
+        self._last = len(self.record.births) - 1
 
     def birth(self, number: int, birth: Birth) -> None:
-        """Append the line of a birth."""
-        self._append({"birth": birth.to_json(), "number": number})
+        """Append the line of a birth.
+
+        Raises:
+            StoreError: if the disk refuses it; the journal is as it was.
+        """
+        self._append(birth_line(number, birth))
+        self._last = number
 
     def outcome(self, number: int, outcome: Outcome, elapsed: float) -> None:
-        """Append the line of an outcome, whose weights are already stored."""
-        clock = {"seconds": outcome.cost.seconds, "elapsed": elapsed}
-        timeless = replace(outcome, cost=replace(outcome.cost, seconds=0.0))
-        self._append({"outcome": timeless.to_json(), "number": number, "clock": clock})
+        """Append the line of an outcome, whose weights are already stored.
+
+        Raises:
+            StoreError: if the disk refuses it; the journal is as it was.
+        """
+        self._append(outcome_line(number, outcome, elapsed))
 
     def close(self) -> None:
-        """Close the journal and let other processes have the folder."""
+        """Close the journal and let other processes have the folder; the workers are gone."""
+        with suppress(OSError):  # where the disk is what ends the search, the next opening does it
+            sweep(self.folder)
         self._files.close()
 
-    def _append(self, line: Mapping[str, Any]) -> None:
-        self._journal.write(encode(line))
-        self._journal.flush()
-        if self._durability == "fsync":
-            os.fsync(self._journal.fileno())
+    def _append(self, line: bytes) -> None:
+        try:
+            rest = memoryview(line)
+            while rest:  # a disk that fills up takes a part of it first
+                rest = rest[self._journal.write(rest) :]
+            if self._durability == "fsync":
+                os.fsync(self._journal.fileno())
+        except BaseException as error:  # also an interrupt between two writes
+            with suppress(OSError):  # then the torn line is cut off by the next opening
+                self._journal.truncate(self._length)
+            if not isinstance(error, OSError):
+                raise
+            kept = f"the record is kept up to #{self._last}" if self._last >= 0 else "it is empty"
+            raise cannot_write(self.folder / JOURNAL, error, kept) from error
+        self._length += len(line)

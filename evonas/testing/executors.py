@@ -18,6 +18,9 @@ from evonas.testing.classes import class_checks
 _LONG = 120.0
 """Seconds that a hanging candidate would take; a check that waits for it has failed."""
 
+_MANY = 12
+"""Pairs of jobs: more than any small machine has workers."""
+
 
 @final
 @dataclass(frozen=True)
@@ -61,9 +64,12 @@ def executor_checks(executor: Executor) -> list[Check]:
         _every_job_comes_back_with_its_own_outcome,
         _reports_arrive_in_order,
         _an_exception_is_the_failure_of_its_candidate_alone,
+        _a_failure_keeps_what_was_reported_before_it,
         _a_candidate_past_its_deadline_times_out,
+        _many_more_jobs_than_workers_all_come_back,
         _jobs_may_be_submitted_as_others_finish,
         _where_workers_are_processes_a_killed_one_is_the_loss_of_its_candidate_alone,
+        _where_workers_are_processes_a_killed_one_leaves_what_it_reported,
         _where_workers_are_processes_one_that_hangs_in_silence_is_killed,
         _closing_does_not_wait_for_what_is_running,
         _it_can_be_started_again,
@@ -83,8 +89,13 @@ def _act(job: Job, listener: Listener) -> Outcome:
         case "raise":
             raise RuntimeError(f"candidate {number} is broken")
         case "report":
-            for step in (1, 2, 3):
-                listener(Reported(number, step, {"error": number + 1 / step}))
+            _report(number, listener)
+        case "report and raise":
+            _report(number, listener)
+            raise RuntimeError(f"candidate {number} is broken")
+        case "report and die":
+            _report(number, listener)
+            os.kill(os.getpid(), signal.SIGKILL)
         case "dawdle":
             for step in range(1, 100):
                 time.sleep(0.05)
@@ -96,6 +107,11 @@ def _act(job: Job, listener: Listener) -> Outcome:
         case _:
             pass
     return Evaluation({"number": float(number), "process": float(os.getpid())})
+
+
+def _report(number: int, listener: Listener) -> None:
+    for step in (1, 2, 3):
+        listener(Reported(number, step, {"error": number + 1 / step}))
 
 
 def _every_job_comes_back_with_its_own_outcome(bench: _Bench) -> None:
@@ -119,11 +135,26 @@ def _an_exception_is_the_failure_of_its_candidate_alone(bench: _Bench) -> None:
     _check_evaluated(outcomes, 0, 2)
 
 
+def _a_failure_keeps_what_was_reported_before_it(bench: _Bench) -> None:
+    outcomes = bench.outcomes(["answer", "report and raise"])
+    _check_failure(outcomes[1], "error")
+    _check_curve(outcomes[1], 1)
+
+
 def _a_candidate_past_its_deadline_times_out(bench: _Bench) -> None:
     start = time.monotonic()
-    outcomes = bench.outcomes(["dawdle"], deadline=0.3)
-    _check_failure(outcomes[0], "timeout")
+    outcome = bench.outcomes(["dawdle"], deadline=0.3)[0]
+    _check_failure(outcome, "timeout")
+    assert isinstance(outcome, Failure)
+    assert "0.3" in outcome.message, f"a timeout must say the deadline, not {outcome.message!r}"
     assert time.monotonic() - start < _LONG / 2
+
+
+def _many_more_jobs_than_workers_all_come_back(bench: _Bench) -> None:
+    outcomes = bench.outcomes(["answer", "raise"] * _MANY)
+    _check_evaluated(outcomes, *range(0, 2 * _MANY, 2))
+    for number in range(1, 2 * _MANY, 2):
+        _check_failure(outcomes[number], "error")
 
 
 def _jobs_may_be_submitted_as_others_finish(bench: _Bench) -> None:
@@ -144,6 +175,13 @@ def _where_workers_are_processes_a_killed_one_is_the_loss_of_its_candidate_alone
         outcomes = bench.outcomes(["die", "answer"])
         _check_failure(outcomes[0], "lost")
         _check_evaluated(outcomes, 1)
+
+
+def _where_workers_are_processes_a_killed_one_leaves_what_it_reported(bench: _Bench) -> None:
+    if bench.isolates:
+        outcome = bench.outcomes(["report and die"])[0]
+        _check_failure(outcome, "lost")
+        _check_curve(outcome, 0)
 
 
 def _where_workers_are_processes_one_that_hangs_in_silence_is_killed(bench: _Bench) -> None:
@@ -173,6 +211,14 @@ def _check_failure(outcome: Outcome, kind: str) -> None:
     assert outcome.kind == kind, f"expected {kind}, got {outcome.kind}: {outcome.message}"
     assert outcome.message, f"a failure ({kind}) must say what went wrong"
     assert "\n" not in outcome.message, f"a failure's message is one line, not {outcome.message!r}"
+
+
+def _check_curve(outcome: Outcome, number: int) -> None:
+    """Check that what `_report` says is kept."""
+    assert isinstance(outcome, Failure)
+    curve = [(step, dict(metrics)) for step, metrics in outcome.curve]
+    told = [(step, {"error": number + 1 / step}) for step in (1, 2, 3)]
+    assert curve == told, f"it reported {told}; its failure has {curve}"
 
 
 def _check_evaluated(outcomes: Mapping[int, Outcome], *numbers: int) -> None:

@@ -3,7 +3,7 @@
 import math
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import final
@@ -24,6 +24,8 @@ from evonas.testing.sandbox import registered_spaces, same_tensors, seeded
 from evonas.trainer import Context, Stopped, Trained, Trainer
 
 _WIDTH = 8
+_BY_BATCH = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.Dropout)
+"""Layers that do something else with a batch in parts."""
 
 
 @final
@@ -75,12 +77,17 @@ class _Bench:
         return self.train()
 
     def train(
-        self, seed: int = 0, inherited: State | None = None, *, stop: bool = False
+        self,
+        seed: int = 0,
+        inherited: State | None = None,
+        *,
+        stop: bool = False,
+        parts: int = 1,
     ) -> "_Training":
         """Train the candidate once more from its start, or from an inherited state."""
         self.candidate.load_state_dict(dict((inherited or self.start).tensors))
         watch = _Watch(stop)
-        context = self.context(seed, inherited, watch)
+        context = replace(self.context(seed, inherited, watch), parts=parts)
         return _Training(self.trainer.train(self.candidate, context), watch)
 
     def context(self, seed: int, inherited: State | None, watch: "_Watch") -> Context:
@@ -127,6 +134,8 @@ def trainer_checks(trainer: Trainer) -> list[Check]:
     ]
     bench = _Bench(trainer)
     found = [*class_checks(trainer), *checks_of(bench, functions)]
+    if trainer.accumulates:
+        found += checks_of(bench, [_a_batch_in_parts_is_one_step])
     if trainer.prunes:
         found += pruned_training_checks(trainer, lambda: bench.prepared)
     if trainer.distils:
@@ -254,6 +263,26 @@ def _a_stopped_training_still_has_an_outcome(bench: _Bench) -> None:
         ) from None
     assert trained.stopped, "return `Trained(..., stopped=True)` when `report` raises Stopped"
     _check_metrics(bench, trained.metrics)
+
+
+def _a_batch_in_parts_is_one_step(bench: _Bench) -> None:
+    whole, parts = bench.first.trained, bench.train(parts=2).trained
+    assert parts.samples == whole.samples, (
+        f"{whole.samples} samples were seen in whole batches, {parts.samples} in parts"
+    )
+    if not any(isinstance(one, _BY_BATCH) for one in bench.candidate.modules()):
+        assert whole.state is not None
+        assert parts.state is not None
+        moved, apart = (_distance(whole.state, one) for one in (bench.start, parts.state))
+        assert apart < moved / 10, (
+            f"weights that moved by {moved:.3g} end {apart:.3g} from there if trained in parts; add"
+            " up the gradients of the parts, weighted by their sizes, and then take one step"
+        )
+
+
+def _distance(one: State, other: State) -> float:
+    squares = [(one.tensors[name] - other.tensors[name]).square().sum() for name in one.tensors]
+    return math.sqrt(math.fsum(map(float, squares)))
 
 
 def _testing_returns_metrics_and_changes_no_weight(bench: _Bench) -> None:

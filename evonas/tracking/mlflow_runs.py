@@ -1,166 +1,203 @@
 """One search in MLflow: a parent run, and a nested run for every candidate.
 
 Everything here may be repeated: a run is found again by its tags, a run that was cut short is
-completed, and a metric written twice with one time stamp is one metric to MLflow.
+completed, and a metric written twice with one time stamp is one metric to MLflow. A run that a
+server made without our learning of it is looked for before another is made.
 """
 
-import hashlib
 import json
-import re
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
-from typing import TypeVar, final
+from typing import final
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunStatus
+from mlflow.entities import Run, RunInfo
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from evonas.tracking import mlflow_store
-from evonas.tracking.record import FRONT, NUMBER, SEARCH, TAG, Point, Record, flat
+from evonas.tracking.mlflow_values import (
+    LONGEST_NAME,
+    artifacts_of,
+    key_of,
+    log_files,
+    log_values,
+    tags_of,
+)
+from evonas.tracking.plain_text import plain
+from evonas.tracking.record import CREDIT, FRONT, MODEL, NUMBER, SEARCH, TAG, Point, Record, flat
 from evonas.tracking.tracker import SearchInfo
 
-T = TypeVar("T")
 NAME = f"{TAG}name"
-_METRICS_A_BATCH = 800
-_PARAMS_A_BATCH = 100
-_LONGEST_KEY = 250
-_FORBIDDEN = re.compile(r"[^\w\-. :/]")
+_CHANGEABLE = (CREDIT, FRONT, MODEL)
+
+
+@final
+@dataclass
+class Child:
+    """What is remembered of a candidate's run: little, since there are thousands.
+
+    Attributes:
+        info: MLflow's.
+        tags: Those that may change.
+        is_over: Whether the run is complete.
+    """
+
+    info: RunInfo
+    tags: dict[str, str]
+    is_over: bool
+
+    @classmethod
+    def of(cls, run: Run) -> "Child":
+        """Return what is remembered of a run."""
+        tags = {name: run.data.tags[name] for name in _CHANGEABLE if name in run.data.tags}
+        return cls(run.info, tags, mlflow_store.is_over(run))
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's name of the run."""
+        return self.info.run_id
 
 
 @final
 @dataclass(frozen=True)
 class Runs:
-    """The runs of one search. Methods raise whatever MLflow raises. Used by one thread.
+    """The runs of one search. Methods raise whatever MLflow raises.
+
+    One thread uses it, but for `write`, which several may call with different numbers.
 
     Attributes:
         client: Of the store.
+        uri: Of the store.
         parent: The search's own run.
         children: The candidates' runs by number.
-        finished: Numbers of the candidates whose run is complete.
+        in_doubt: Numbers of the candidates whose writing has ever been cut short.
     """
 
     client: MlflowClient
+    uri: str
     parent: Run
-    children: dict[int, Run] = field(default_factory=dict)
-    finished: set[int] = field(default_factory=set)
+    children: dict[int, Child] = field(default_factory=dict)
+    in_doubt: set[int] = field(default_factory=set)
 
     @classmethod
-    def open(cls, client: MlflowClient, experiment: str, search: SearchInfo, key: str) -> "Runs":
-        """Find or make the runs of the search with this key, in an experiment given by its id."""
-        children: dict[int, Run] = {}
-        parent: Run | None = None
-        for run in mlflow_store.runs_where(client, experiment, f"tags.`{SEARCH}` = '{key}'"):
-            if NUMBER in run.data.tags:
-                children[int(run.data.tags[NUMBER])] = run
-            else:
-                parent = run
+    def open(cls, uri: str, experiment: str, search: SearchInfo, key: str) -> "Runs":
+        """Find or make the runs of the search with this key, in an experiment given by its name."""
+        client = mlflow_store.open_client(uri)
+        place = mlflow_store.experiment_id(client, uri, experiment)
+        parent, children = _listed(client, place, f"tags.`{SEARCH}` = '{key}'")
         if parent is None:
-            tags = {SEARCH: key, NAME: search.name}
-            parent = client.create_run(experiment, tags=tags, run_name=search.name)
+            name = plain(search.name, LONGEST_NAME)
+            parent = client.create_run(place, tags={SEARCH: key, NAME: name}, run_name=name)
         else:
             client.update_run(parent.info.run_id, status="RUNNING")
-        _describe(client, parent, search)
-        done = {number for number, run in children.items() if _is_over(run)}
-        return cls(client, parent, children, done)
+        runs = cls(client, uri, parent, children)
+        runs.describe(search)
+        return runs
+
+    def describe(self, search: SearchInfo) -> None:
+        """Write the question on the search's run; MLflow's parameters keep their first values."""
+        info, known = self.parent.info, self.parent.data.params
+        params = {name: text for name, text in flat(search.config) if key_of(name) not in known}
+        log_values(self.client, info.run_id, info.start_time, params, ())
+        objectives = {one.name: one.direction for one in search.objectives}
+        self.client.set_tag(info.run_id, f"{TAG}objectives", json.dumps(objectives))
+        question = {"run.json": json.dumps(search.config, indent=1)}
+        log_files(artifacts_of(info, self.uri), question)
+
+    def holds(self, number: int) -> bool:
+        """Tell whether a candidate's run is complete."""
+        child = self.children.get(number)
+        return child is not None and child.is_over
 
     def write(self, number: int, record: Record) -> None:
-        """Make a candidate's run, or complete it, or bring its tags up to date."""
-        if number in self.finished:
-            self.tag(number, record.tags)
-            return
-        run = self.children.get(number) or self._start(number, record)
-        run_id, start = run.info.run_id, run.info.start_time
-        _log_batches(self.client, run, record.params, record.points)
-        log_files(self.client, run_id, record.files)
-        end = start + round(record.seconds * 1_000)
-        self.client.set_terminated(run_id, "FAILED" if record.failed else "FINISHED", end)
-        self.finished.add(number)
+        """Make a candidate's run, or complete the one that was cut short."""
+        try:
+            child = self.children.get(number) or self._found(number) or self._made(record)
+            log_values(
+                self.client, child.run_id, child.info.start_time, record.params, record.points
+            )
+            log_files(artifacts_of(child.info, self.uri), record.files)
+            end = child.info.start_time + round(record.seconds * 1_000)
+            self.client.set_terminated(child.run_id, "FAILED" if record.failed else "FINISHED", end)
+        except Exception:
+            self.children.pop(number, None)
+            self.in_doubt.add(number)
+            raise
+        child.is_over = True
+        self.children[number] = child
 
     def tag(self, number: int, tags: Mapping[str, str]) -> None:
-        """Set what is new or different among the tags of a candidate's run."""
-        run = self.children[number]
+        """Set what is new or different among the tags of a candidate's run that may change."""
+        child = self.children[number]
         for name, value in tags.items():
-            if run.data.tags.get(name) != value:
-                self.client.set_tag(run.info.run_id, name, value)
-                run.data.tags[name] = value
+            if child.tags.get(name) != value:
+                self.client.set_tag(child.run_id, name, value)
+                child.tags[name] = value
 
     def progress(self, points: Sequence[Point]) -> None:
         """Add metrics to the search's own run, with the candidate's number as the step."""
-        _log_batches(self.client, self.parent, {}, points)
+        log_values(self.client, self.parent.info.run_id, self.parent.info.start_time, {}, points)
 
     def close(self, front: Sequence[int]) -> None:
         """Mark the front and end the search's own run."""
-        for number in self.children:
-            if number in front or FRONT in self.children[number].data.tags:
-                self.tag(number, {FRONT: json.dumps(number in front)})
+        if self.in_doubt:
+            _listed(self.client, self.parent.info.experiment_id, self._condition)
+        members = set(front)
+        for number, child in self.children.items():
+            if number in members or FRONT in child.tags:
+                self.tag(number, {FRONT: json.dumps(number in members)})
         run_id = self.parent.info.run_id
         self.client.set_tag(run_id, FRONT, json.dumps(list(front)))
-        self.client.set_terminated(run_id)
+        end = max(round(time.time() * 1_000), self.parent.info.start_time)  # clocks go back
+        self.client.set_terminated(run_id, end_time=end)
 
-    def _start(self, number: int, record: Record) -> Run:
+    def _made(self, record: Record) -> Child:
         tags = {
             MLFLOW_PARENT_RUN_ID: self.parent.info.run_id,
             SEARCH: self.parent.data.tags[SEARCH],
-            **record.tags,
+            **tags_of(record.tags),
         }
         start = round((time.time() - record.seconds) * 1_000)
-        run = self.client.create_run(
-            self.parent.info.experiment_id, start, tags=tags, run_name=record.name
-        )
-        self.children[number] = run
-        return run
+        name = plain(record.name, LONGEST_NAME)
+        experiment = self.parent.info.experiment_id
+        return Child.of(self.client.create_run(experiment, start, tags=tags, run_name=name))
+
+    def _found(self, number: int) -> Child | None:
+        """Look for a run that a server may have made, or lost, without our learning of it."""
+        if number not in self.in_doubt:
+            return None
+        condition = f"{self._condition} and tags.`{NUMBER}` = '{number}'"
+        return _listed(self.client, self.parent.info.experiment_id, condition)[1].get(number)
+
+    @property
+    def _condition(self) -> str:
+        return f"tags.`{SEARCH}` = '{self.parent.data.tags[SEARCH]}'"
 
 
-def log_files(client: MlflowClient, run_id: str, files: Mapping[str, str]) -> None:
-    """Log texts as artifacts of a run, in one call."""
-    with tempfile.TemporaryDirectory(prefix="evonas-") as folder:
-        for name, text in files.items():
-            (Path(folder) / name).write_text(text, encoding="utf-8")
-        client.log_artifacts(run_id, folder)
+def _listed(
+    client: MlflowClient, experiment: str, condition: str
+) -> tuple[Run | None, dict[int, Child]]:
+    """Return a search's own run and its candidates' runs; delete what is there twice.
 
-
-def _describe(client: MlflowClient, parent: Run, search: SearchInfo) -> None:
-    """Write the question on the search's run; MLflow's parameters keep their first values."""
-    known = parent.data.params
-    params = {name: text for name, text in flat(search.config) if _key(name) not in known}
-    _log_batches(client, parent, params, ())
-    objectives = {one.name: one.direction for one in search.objectives}
-    client.set_tag(parent.info.run_id, f"{TAG}objectives", json.dumps(objectives))
-    log_files(client, parent.info.run_id, {"run.json": json.dumps(search.config, indent=1)})
-
-
-def _log_batches(
-    client: MlflowClient, run: Run, params: Mapping[str, str], points: Sequence[Point]
-) -> None:
-    """Log with one call, or a few where MLflow's limits on a batch ask for it."""
-    start = run.info.start_time
-    metrics = _parts(
-        (Metric(_key(p.name), p.value, start + p.is_final, p.step) for p in points),
-        _METRICS_A_BATCH,
-    )
-    values = _parts((Param(_key(name), text) for name, text in params.items()), _PARAMS_A_BATCH)
-    for _ in range(max(-(-len(points) // _METRICS_A_BATCH), -(-len(params) // _PARAMS_A_BATCH))):
-        client.log_batch(run.info.run_id, metrics=next(metrics, []), params=next(values, []))
-
-
-def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    source = iter(items)
-    while part := list(islice(source, size)):
-        yield part
-
-
-def _key(name: str) -> str:
-    """Return a name with only what MLflow allows in one; a long one is shortened in its middle."""
-    allowed = _FORBIDDEN.sub("_", name)
-    if len(allowed) <= _LONGEST_KEY:
-        return allowed
-    mark = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return f"{allowed[:150]}.{mark}.{allowed[-60:]}"
-
-
-def _is_over(run: Run) -> bool:
-    return RunStatus.is_terminated(RunStatus.from_string(run.info.status))
+    A server may make a run after we have ceased to wait for it: of two with one number the one that
+    is complete stays, or the older one. Runs are deleted as in MLflow's own pages, and can be
+    restored.
+    """
+    parent: Run | None = None
+    children: dict[int, Child] = {}
+    spare: list[str] = []
+    for run in mlflow_store.runs_where(client, experiment, condition):
+        if NUMBER not in run.data.tags:
+            spare += [parent.info.run_id] if parent else []
+            parent = run
+            continue
+        number, child = int(run.data.tags[NUMBER]), Child.of(run)
+        newer = children.get(number)
+        keeps = newer if newer is not None and newer.is_over else child
+        if newer is not None:
+            spare.append((child if keeps is newer else newer).run_id)
+        children[number] = keeps
+    for run_id in spare:
+        client.delete_run(run_id)
+    return parent, children

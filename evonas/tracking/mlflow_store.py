@@ -8,11 +8,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
-from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+from mlflow.entities import Run, RunStatus
+from mlflow.environment_variables import (
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_HTTP_REQUEST_TIMEOUT,
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
+)
 from mlflow.exceptions import MlflowException
 
-_PAGE = 1_000
+_PAGE = 250
+_SECONDS_A_CALL = 20
+_LANES = 8
 
 
 def open_client(uri: str) -> MlflowClient:
@@ -22,6 +29,7 @@ def open_client(uri: str) -> MlflowClient:
         database.parent.mkdir(parents=True, exist_ok=True)
         _create(database)
     _silence()
+    _bound_calls()
     return MlflowClient(uri)
 
 
@@ -34,6 +42,14 @@ def database_file(uri: str) -> Path | None:
     parts = urlsplit(uri)
     path = parts.path.removeprefix("/")
     return Path(path) if parts.scheme == "sqlite" and path and "file:" not in path else None
+
+
+def num_lanes(uri: str) -> int:
+    """Return how many calls at once are of use.
+
+    A server makes each wait; a file has one writer, and four threads were measured no faster.
+    """
+    return _LANES if urlsplit(uri).scheme in {"http", "https"} else 1
 
 
 def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
@@ -65,11 +81,31 @@ def runs_where(client: MlflowClient, experiment: str, condition: str) -> Iterato
             return
 
 
+def is_over(run: Run) -> bool:
+    """Tell whether a run has ended, well or not."""
+    return RunStatus.is_terminated(RunStatus.from_string(run.info.status))
+
+
 def _silence() -> None:
-    """Keep MLflow's migrations, warnings about versions and progress bars off the terminal."""
+    """Keep MLflow's migrations, warnings, progress bars and links to runs off the terminal."""
     for name in ("mlflow.store.db.utils", "mlflow.utils.requirements_utils", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
+    if not MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.is_set():
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
+
+
+def _bound_calls() -> None:
+    """Bound what MLflow does about a server in trouble, unless the user has done so.
+
+    MLflow waits 120 s for an answer and asks up to eight times, for minutes in all, and a run that
+    was made without an answer is then made again. The mirror tries again by itself, later, after
+    looking for what is there.
+    """
+    if not MLFLOW_HTTP_REQUEST_TIMEOUT.is_set():
+        MLFLOW_HTTP_REQUEST_TIMEOUT.set(_SECONDS_A_CALL)
+    if not MLFLOW_HTTP_REQUEST_MAX_RETRIES.is_set():
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)
 
 
 def _create(database: Path) -> None:

@@ -5,18 +5,20 @@ microseconds a candidate on it, whatever MLflow does. MLflow itself, which takes
 is first imported on that thread.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Literal, final
 
 from evonas.errors import unknown
 from evonas.history import Individual
 from evonas.tracking.tally import Tally
-from evonas.tracking.tracker import LoadModel, Mirror, SearchInfo, Tracker
+from evonas.tracking.tracker import LoadModel, Mirror, SearchInfo, Told, Tracker
 
 _MODES = ("all", "front", "none")
+_TELL_EVERY = 0.2
 
 
 @final
@@ -63,11 +65,17 @@ class _MlflowMirror(Mirror):
             self._given.add(individual.number)
             self._inbox.put(individual)
 
-    def close(self, front: Sequence[int], timeout: float) -> str:
-        self._inbox.put(tuple(front))
-        self._thread.join(timeout)
-        self._leave.set()
+    def close(self, front: Sequence[int], timeout: float, told: Told | None = None) -> str:
         wanted = {"all": sorted(self._given), "front": front, "none": ()}[self._tracker.runs]
+        self._inbox.put(tuple(front))
+        end = time.monotonic() + timeout
+        try:
+            while self._thread.is_alive() and (left := end - time.monotonic()) > 0:
+                self._thread.join(min(left, _TELL_EVERY))
+                if told is not None:
+                    told(len(self._tally.candidates), len(wanted))
+        finally:
+            self._leave.set()
         models = front if self._load and self._tracker.runs != "none" else ()
         return self._tally.missing(wanted, models, "MLflow", self._search.folder)
 
@@ -85,10 +93,14 @@ class _MlflowMirror(Mirror):
         of = self._tracker
         writer = Writer(of.uri, of.experiment, of.runs, self._search, self._leave, self._tally)
         while not self._leave.is_set():
-            item = self._inbox.get()
+            try:
+                item = self._inbox.get(timeout=writer.pause)
+            except Empty:
+                writer.push()
+                continue
             if not isinstance(item, Individual):
                 writer.close(item, self._load)
                 return
             writer.take(item)
             if self._inbox.empty():
-                writer.show_progress()
+                writer.push()

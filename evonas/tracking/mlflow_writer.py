@@ -1,28 +1,39 @@
-"""What must be in MLflow and is not yet: tried when it comes, later again, and once at the end."""
+"""What must be in MLflow and is not yet: tried when it comes, later again, and at the end.
+
+After trouble nothing is tried for a while, the longer the more tries have failed in a row, and what
+failed goes to the end of the queue. The queue holds numbers; the individuals are the history's.
+"""
 
 import hashlib
 import json
-import math
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from threading import Event
 from typing import Literal, final
 
-from evonas.history import Cost, Evaluation, Individual
-from evonas.lineage import brood, edit_credits, line_cost
+from evonas.history import Evaluation, Individual
 from evonas.tracking import mlflow_store
+from evonas.tracking.best_so_far import best_so_far
 from evonas.tracking.mlflow_models import log_model
 from evonas.tracking.mlflow_runs import Runs
-from evonas.tracking.record import TAG, Point, Record, record
+from evonas.tracking.pedigree import Pedigree
+from evonas.tracking.plain_text import plain
+from evonas.tracking.record import CREDIT, MODEL
+from evonas.tracking.side_by_side import side_by_side
 from evonas.tracking.tally import Tally
 from evonas.tracking.tracker import LoadModel, SearchInfo
 
-MODEL = f"{TAG}model"
-_PAUSE = 30.0
-"""Seconds without a try after a failure, since a try may itself wait for minutes."""
+_LONGEST_PAUSE = 30.0
+"""Seconds between two tries of a server that stays away."""
+
+_SHOW_EVERY = 5.0
+"""Seconds between two updates of the curve of the best so far: one call more for each."""
+
+_PATIENCE = 3
+"""Tries in a row without success after which the end of a search waits no longer."""
 
 
 @final
@@ -45,115 +56,129 @@ class Writer:
     search: SearchInfo
     leave: Event
     tally: Tally
-    _individuals: dict[int, Individual] = field(default_factory=dict)
-    _costs: dict[int, Cost] = field(default_factory=dict)
-    _broods: dict[tuple[int, int] | None, list[int]] = field(default_factory=dict)
-    _waiting: deque[int] = field(default_factory=deque)
-    _progress: list[Point] = field(default_factory=list)
+    _waiting: dict[int, None] = field(default_factory=dict)
+    _shown: int = 0
     _best: dict[str, float] = field(default_factory=dict)
     _opened: Runs | None = None
-    _not_before: float = 0.0
+    _failures: int = 0
+    _next_try: float = 0.0
+    _next_show: float = 0.0
+    _pedigree: Pedigree = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pedigree = Pedigree(self.search.objectives[0])
+
+    @property
+    def pause(self) -> float | None:
+        """Seconds until something is to be tried; None if nothing is to be."""
+        if 0 not in self._pedigree.individuals or not (self._waiting or self._unshown):
+            return None
+        due = self._next_try if self._waiting else max(self._next_try, self._next_show)
+        return max(0.0, due - time.monotonic())
 
     def take(self, one: Individual) -> None:
-        """Take an individual in, and write whatever waits unless there was trouble just now."""
-        self._individuals[one.number] = one
-        self._costs[one.number] = line_cost(one, self._costs)
-        siblings = self._broods.setdefault(brood(one), [])
-        siblings.append(one.number)
-        self._note_progress(one)
+        """Take an individual in, which costs microseconds."""
+        changed = self._pedigree.add(one)
         if self.runs == "all":
-            changed = siblings if one.birth.operator == "control" else [one.number]
-            self._waiting.extend(number for number in changed if number not in self._waiting)
+            self._waiting.update(dict.fromkeys(changed))
             self.tally.candidates.difference_update(changed)
-        if 0 in self._individuals and time.monotonic() >= self._not_before:
-            while self._waiting and self._tries(self._write_next):
-                pass
 
-    def show_progress(self) -> None:
-        """Write the curve of the best so far; for when nothing else is to be done."""
-        if self._progress and time.monotonic() >= self._not_before:
-            self._tries(self._write_progress)
+    def push(self) -> None:
+        """Write whatever waits, unless there was trouble just now."""
+        while self.pause == 0 and not self.leave.is_set():
+            if self._waiting:
+                self._write_some()
+            else:
+                self._tries(self._write_progress)
 
     def close(self, front: Sequence[int], load: LoadModel | None) -> None:
-        """Try all that waits once more, mark the front, then log its models, which is slow."""
-        if 0 not in self._individuals:
+        """Try all that waits, mark the front, then log its models, which is slow.
+
+        A server that was away just now is asked once more; one that goes away, a few times.
+        """
+        if 0 not in self._pedigree.individuals:
             self.tally.is_closed = True
             return
         if self.runs == "front":
-            self._waiting.extend(front)
-        steps: list[Callable[[], None]] = [self._write_next] * len(self._waiting)
-        steps += [self._write_progress, partial(self._end, front)]
+            self._waiting.update(dict.fromkeys(front))
+        patience = 1 if self._failures else _PATIENCE
+        self._failures, self._next_try = 0, 0.0
+        while self._waiting and self._failures < patience and not self.leave.wait(self.pause):
+            self._write_some()
+        if not (self._tries(self._write_progress) and self._tries(partial(self._end, front))):
+            return
         if load is not None and self.runs != "none":
-            steps += [partial(self._write_model, number, load) for number in front]
-        for step in steps:
-            if self.leave.is_set():
-                return
-            self._tries(step)
+            for number in front:
+                self._tries(partial(self._write_model, number, load))
 
-    def _tries(self, write: Callable[[], None]) -> bool:
-        try:
-            write()
-        except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the search goes on
-            first_line = (str(error).splitlines() or [""])[0]
-            self.tally.trouble = f"{type(error).__name__}: {first_line[:200]}"
-            self._not_before = time.monotonic() + _PAUSE
+    @property
+    def _unshown(self) -> int:
+        return len(self._pedigree.individuals) - self._shown
+
+    def _tries(self, write: Callable[[Runs], None]) -> bool:
+        if self.leave.is_set():
             return False
-        return not self.leave.is_set()
+        (result,) = side_by_side([lambda: write(self._search_runs())])
+        self._note([result])
+        return result is None
+
+    def _write_some(self) -> None:
+        """Write the first few of the queue at once; what fails goes to its end."""
+        numbers = list(islice(self._waiting, mlflow_store.num_lanes(self.uri)))
+        try:
+            runs = self._search_runs()
+        except Exception as error:  # noqa: BLE001 - whatever MLflow raises, the search goes on
+            self._note([error])
+            return
+        results = side_by_side([partial(self._write, runs, number) for number in numbers])
+        for number, result in zip(numbers, results, strict=True):
+            del self._waiting[number]
+            if result is None:
+                self.tally.candidates.add(number)
+            else:
+                self._waiting[number] = None
+        self._note(results)
+
+    def _note(self, results: Sequence[Exception | None]) -> None:
+        """Remember what went wrong, and for how long not to try again."""
+        errors = [result for result in results if result is not None]
+        self._failures = self._failures + 1 if len(errors) == len(results) else 0
+        if errors:
+            first_line = (str(errors[0]).splitlines() or [""])[0]
+            self.tally.trouble = plain(f"{type(errors[0]).__name__}: {first_line}", 200)
+            self._next_try = time.monotonic() + min(_LONGEST_PAUSE, 2.0**self._failures / 2)
 
     def _search_runs(self) -> Runs:
         if self._opened is None:
-            client = mlflow_store.open_client(self.uri)
-            experiment = mlflow_store.experiment_id(client, self.uri, self.experiment)
-            key = _search_key(self.search.name, self._individuals[0])
-            self._opened = Runs.open(client, experiment, self.search, key)
+            key = _search_key(self.search.name, self._pedigree.individuals[0])
+            self._opened = Runs.open(self.uri, self.experiment, self.search, key)
         return self._opened
 
-    def _write_next(self) -> None:
-        runs = self._search_runs()
-        number = self._waiting[0]
-        self._waiting.rotate(-1)
-        runs.write(number, self._record(number))
-        self._waiting.pop()
-        self.tally.candidates.add(number)
+    def _write(self, runs: Runs, number: int) -> None:
+        if not runs.holds(number):
+            runs.write(number, self._pedigree.record(number))
+        credit = self._pedigree.credit(number)
+        runs.tag(number, {} if credit is None else {CREDIT: repr(credit)})
 
-    def _write_progress(self) -> None:
-        points = tuple(self._progress)
-        self._search_runs().progress(points)
-        del self._progress[: len(points)]
+    def _write_progress(self, runs: Runs) -> None:
+        new = list(islice(self._pedigree.individuals.values(), self._shown, None))
+        points, best = best_so_far(new, self.search.objectives, self._best)
+        runs.progress(points)
+        self._best, self._shown = best, self._shown + len(new)
+        self._next_show = time.monotonic() + _SHOW_EVERY
 
-    def _write_model(self, number: int, load: LoadModel) -> None:
-        runs, one = self._search_runs(), self._individuals[number]
+    def _write_model(self, number: int, load: LoadModel, runs: Runs) -> None:
+        one, child = self._pedigree.individuals[number], runs.children[number]
         assert isinstance(one.outcome, Evaluation)
-        run = runs.children[number]
-        if MODEL not in run.data.tags:
+        if MODEL not in child.tags:
+            run = runs.client.get_run(child.run_id)
             model_id = log_model(runs.client, run, load(number), one.outcome.metrics)
             runs.tag(number, {MODEL: model_id})
         self.tally.models.add(number)
 
-    def _end(self, front: Sequence[int]) -> None:
-        self._search_runs().close(front)
+    def _end(self, front: Sequence[int], runs: Runs) -> None:
+        runs.close(front)
         self.tally.is_closed = True
-
-    def _record(self, number: int) -> Record:
-        one = self._individuals[number]
-        parents = [self._individuals[parent] for parent in one.birth.parents[:1]]
-        siblings = [self._individuals[sibling] for sibling in self._broods[brood(one)]]
-        earned = edit_credits(siblings, self.search.objectives[0]).get(number)
-        genome = parents[0].birth.genome if parents else None
-        origin = self._individuals[0].birth.genome
-        return record(one, genome, self._costs[number], earned, origin)
-
-    def _note_progress(self, one: Individual) -> None:
-        if not isinstance(one.outcome, Evaluation):
-            return
-        for objective in self.search.objectives:
-            loss, best = objective.loss(one.outcome), self._best.get(objective.name)
-            if not math.isfinite(loss):
-                continue
-            best = loss if best is None else min(best, loss)
-            self._best[objective.name] = best
-            value = best if objective.direction == "min" else -best
-            self._progress.append(Point(f"best.{objective.name}", value, one.number))
 
 
 def _search_key(name: str, seed: Individual) -> str:

@@ -1,6 +1,7 @@
 """What a tracking system is told of one candidate, independent of any such system."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -15,10 +16,13 @@ from evonas.genome.pruning import PRUNING
 from evonas.history import Cost, Evaluation, Individual
 
 TAG = "evonas."
-NUMBER, SEARCH, CREDIT, FRONT = f"{TAG}number", f"{TAG}search", f"{TAG}credit", f"{TAG}front"
+NUMBER, SEARCH, OUTCOME = f"{TAG}number", f"{TAG}search", f"{TAG}outcome"
+CREDIT, FRONT, MODEL = f"{TAG}credit", f"{TAG}front", f"{TAG}model"
+GENOME = "genome"
 GENOME_FILE, OUTCOME_FILE = "genome.json", "outcome.json"
 LONGEST_VALUE = 6_000
 """Characters of a parameter; MLflow takes no more, and a longer genome is an artifact only."""
+_NO_FILE_NAME = re.compile(r"[^\w\-]", re.ASCII)
 
 
 @final
@@ -39,10 +43,11 @@ class Record:
 
     Attributes:
         name: For people: number and operator.
-        tags: Where it comes from, what it cost, where its weights are.
-        params: What it is: settings, other chromosomes and counts of its layers.
+        tags: Where it comes from, what it cost, where its weights are; its outcome, if that fits.
+        params: What it is: settings, other chromosomes and counts of its layers; its genome, if
+            that fits.
         points: Its learning curve, then its final metrics and costs.
-        files: Texts by file name: genome, outcome, one drawing a network.
+        files: Texts by file name: genome, one drawing a network; its outcome, if that is no tag.
         failed: Whether it could not be evaluated.
         seconds: What it took.
     """
@@ -107,15 +112,19 @@ def _tags(
         "parents": json.dumps(birth.parents),
         "seed": str(birth.seed),
         "key": birth.genome.key,
-        "edits": "; ".join(edits)[:LONGEST_VALUE],
+        "edits": "; ".join(edits),
         "cost": json.dumps(vars(outcome.cost)),
         "line_cost": json.dumps(vars(line)),
         **_cohort(birth.genome),
     }
     if isinstance(outcome, Evaluation):
         tags |= {"weights": outcome.weights} if outcome.weights else {}
+        tags |= {"parts": str(outcome.parts)} if outcome.parts > 1 else {}
     else:
-        tags |= {"failure": outcome.kind, "message": outcome.message[:LONGEST_VALUE]}
+        tags |= {"failure": outcome.kind, "message": outcome.message}
+    text = json.dumps(outcome.to_json())
+    if len(text) <= LONGEST_VALUE:
+        tags["outcome"] = text
     return {f"{TAG}{name}": value for name, value in tags.items()}
 
 
@@ -131,7 +140,7 @@ def _params(genome: Genome) -> dict[str, str]:
     others = {name: data for name, data in genome.chromosomes.items() if name not in told}
     params = dict(flat({**counts, "settings": genome.settings, **others, **_pruning(genome)}))
     text = canonical.text(genome.to_json())
-    return params | ({"genome": text} if len(text) <= LONGEST_VALUE else {})
+    return params | ({GENOME: text} if len(text) <= LONGEST_VALUE else {})
 
 
 def _cohort(genome: Genome) -> dict[str, str]:
@@ -165,19 +174,24 @@ def _pruning(genome: Genome) -> dict[str, Any]:
 
 def _points(one: Individual, line: Cost) -> Iterator[Point]:
     outcome, last = one.outcome, 0
+    for step, metrics in outcome.curve:
+        last = max(last, step)
+        yield from (Point(name, value, step) for name, value in metrics.items())
     if isinstance(outcome, Evaluation):
-        for step, metrics in outcome.curve:
-            last = max(last, step)
-            yield from (Point(name, value, step) for name, value in metrics.items())
         yield from (Point(name, value, last, True) for name, value in outcome.metrics.items())
     for name, cost in (("cost", outcome.cost), ("line_cost", line)):
         yield from (Point(f"{name}.{unit}", value, last) for unit, value in vars(cost).items())
 
 
 def _files(one: Individual) -> dict[str, str]:
-    genome = one.birth.genome
+    genome, outcome = one.birth.genome, json.dumps(one.outcome.to_json())
     return {
         GENOME_FILE: json.dumps(genome.to_json(), indent=1),
-        OUTCOME_FILE: json.dumps(one.outcome.to_json()),
-        **{f"{name}.svg": svg(graph) for name, graph in genome.architecture.items()},
+        **({OUTCOME_FILE: outcome} if len(outcome) > LONGEST_VALUE else {}),
+        **{_file(name): svg(graph) for name, graph in genome.architecture.items()},
     }
+
+
+def _file(network: str) -> str:
+    """Return the name of a drawing's file, which no network's name leads out of its folder."""
+    return f"{_NO_FILE_NAME.sub('_', network)[:100]}.svg"

@@ -15,6 +15,9 @@ from evonas.history import Individual, Objective
 LoadModel = Callable[[int], tuple[nn.Module, NDArray[np.generic]]]
 """Returns a trained individual in eval mode and a batch of two or more inputs as an example."""
 
+Told = Callable[[int, int], None]
+"""Is told, now and then, how many individuals are mirrored, of how many."""
+
 
 @final
 @dataclass(frozen=True)
@@ -49,10 +52,10 @@ class Mirror(ABC):
         """Take an individual in; mirrored in the background, once, whatever is repeated."""
 
     @abstractmethod
-    def close(self, front: Sequence[int], timeout: float) -> str:
+    def close(self, front: Sequence[int], timeout: float, told: Told | None = None) -> str:
         """Log the front, flush for at most `timeout` seconds; say in a line what is missing.
 
-        The line is empty if nothing is.
+        The line is empty if nothing is. An interrupt while it waits leaves what is mirrored whole.
         """
 
 
@@ -66,15 +69,17 @@ class Tracker(ABC):
         """Open the mirror of a search, continuing the one that is there."""
 
 
-def track(
+def track(  # noqa: PLR0913 - a mirror's whole life
     tracker: Tracker,
     search: SearchInfo,
     history: Iterable[Individual],
     front: Sequence[int],
     timeout: float,
+    *,
+    told: Told | None = None,
 ) -> str:
     """Mirror a recorded search, or what of it is not there yet; say what is still missing."""
     mirror = tracker.start(search)
     for individual in history:
         mirror.finished(individual)
-    return mirror.close(front, timeout)
+    return mirror.close(front, timeout, told)

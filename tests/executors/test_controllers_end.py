@@ -36,9 +36,11 @@ def controller(folder: Path, behaviour: str, **options: str) -> Generator[subpro
     script = folder / "script.py"
     script.write_text(SCRIPT.format(behaviour=behaviour, **options), encoding="utf-8")
     notes = [str(folder / "first"), str(folder / "second")]
+    temporary = folder / "temporary"
+    temporary.mkdir(exist_ok=True)
     with subprocess.Popen(
         [sys.executable, str(script), *notes],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -58,16 +60,34 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
+@pytest.mark.parametrize(
+    "behaviour", ["with_a_child", "asleep_with_the_interpreter_locked_and_a_child"]
+)
 def test_workers_and_their_children_die_with_a_killed_controller(
-    tmp_path: Path, start_method: str
+    tmp_path: Path, start_method: str, behaviour: str
 ) -> None:
     notes = [tmp_path / "first", tmp_path / "second"]
-    with controller(tmp_path, "with_a_child", start_method=start_method) as process:
+    with controller(tmp_path, behaviour, start_method=start_method) as process:
         wait_until(lambda: all(note.exists() for note in notes))
+        servers = [child.pid for child in psutil.Process(process.pid).children()]
         process.kill()
+    wait_until(lambda: not any(map(is_running, servers)))
     pids = [int(pid) for note in notes for pid in note.read_text(encoding="ascii").split()]
     assert len(pids) == 4
     wait_until(lambda: not any(map(is_running, pids)))
+
+
+def test_what_a_killed_controller_left_on_the_disk_goes_with_the_next_search(
+    tmp_path: Path,
+) -> None:
+    with controller(tmp_path, "with_a_child") as process:
+        wait_until(lambda: all((tmp_path / name).exists() for name in ("first", "second")))
+        process.kill()
+    (left,) = (tmp_path / "temporary").glob("evonas-*")
+    os.utime(left, (0, 0))
+    with controller(tmp_path, "good") as process:
+        process.communicate(timeout=60)
+    assert list((tmp_path / "temporary").glob("evonas-*")) == []
 
 
 def is_running(pid: int) -> bool:

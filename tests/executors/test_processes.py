@@ -1,59 +1,16 @@
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+"""Candidates in processes of their own: order, reports, deadlines, devices, faulty set-ups."""
+
+import math
 from pathlib import Path
 
-import psutil
 import pytest
-from support.executor_jobs import Deadly, Unloadable, evaluate, job
+from support.executor_jobs import Deadly, Unloadable, job
+from support.pools import Start, failure, finish, ignore
 
 from evonas.errors import ConfigError
-from evonas.executors.executor import Evaluate, Finished, Job, Listener, Pool, Reported
+from evonas.executors.executor import Job, Listener, Reported
 from evonas.executors.processes import Processes
-from evonas.history import Evaluation, Failure, Outcome
-
-Start = Callable[..., Pool]
-
-
-def ignore(_: Reported) -> None:
-    pass
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with contextlib.ExitStack() as stack:
-
-        def start_pool(
-            executor: Processes, evaluate: Evaluate = evaluate, listener: Listener = ignore
-        ) -> Pool:
-            return stack.enter_context(contextlib.closing(executor.start(evaluate, listener)))
-
-        yield start_pool
-
-
-def finish(pool: Pool, *jobs: Job) -> list[Finished]:
-    for one in jobs:
-        pool.submit(one)
-    return [pool.next_finished() for _ in jobs]
-
-
-def failure(outcome: Outcome) -> Failure:
-    assert isinstance(outcome, Failure), outcome
-    return outcome
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 20
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+from evonas.history import Evaluation, Outcome
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -139,52 +96,25 @@ def test_a_failure_costs_the_cpu_time_that_was_spent(start: Start) -> None:
     assert cost[1] < cost[0]
 
 
-@pytest.mark.parametrize("behaviour", ["hungry", "hungry_child"])
-def test_a_candidate_with_too_much_memory_is_killed(start: Start, behaviour: str) -> None:
-    pool = start(Processes(workers=2, memory=600))
-    outcomes = {one.number: one.outcome for one in finish(pool, job(0, behaviour), job(1, "short"))}
-    assert failure(outcomes[0]).kind == "memory"
-    assert "600 MB are allowed" in failure(outcomes[0]).message
-    assert isinstance(outcomes[1], Evaluation)
-
-
 def test_an_interrupt_from_the_terminal_leaves_workers_alone(start: Start) -> None:
     (finished,) = finish(start(Processes(workers=1)), job(0, "interrupted"))
     assert isinstance(finished.outcome, Evaluation)
 
 
 def test_a_worker_computes_in_one_thread(start: Start) -> None:
-    (finished,) = finish(start(Processes(workers=1)), job(0, "counting_threads"))
+    (finished,) = finish(start(Processes(devices=("cpu",))), job(0, "counting_threads"))
     assert finished.outcome == Evaluation({"threads": 1.0})
 
 
-def test_close_kills_workers_and_their_children(start: Start, tmp_path: Path) -> None:
-    pool = start(Processes(workers=2))
-    pool.submit(job(0, "with_a_child", note=str(tmp_path / "note")))
-    pool.submit(job(1, "asleep"))
-    pool.submit(job(2, "never started"))
-    assert eventually((tmp_path / "note").exists)
-    pool.close()
-    pool.close()
-    pids = (tmp_path / "note").read_text(encoding="ascii").split()
-    assert all(eventually(lambda pid=int(pid): is_gone(pid)) for pid in pids)
+def test_a_worker_computes_in_as_many_threads_as_it_is_told(start: Start) -> None:
+    executor = Processes(workers=1, devices=("cpu",), threads=2)
+    (finished,) = finish(start(executor), job(0, "counting_threads"))
+    assert finished.outcome == Evaluation({"threads": 2.0})
 
 
-def test_a_finished_candidate_leaves_no_process_behind(start: Start, tmp_path: Path) -> None:
-    pool = start(Processes(workers=1))
-    finish(pool, job(0, "leaving_a_child", note=str(tmp_path / "note")))
-    child = int((tmp_path / "note").read_text(encoding="ascii"))
-    assert eventually(lambda: is_gone(child))
-
-
-def test_no_zombies_stay(start: Start) -> None:
-    pool = start(Processes(workers=2))
-    finish(pool, *(job(n, behaviour) for n, behaviour in enumerate(["good", "killed"] * 3)))
-    pool.close()
-    family = psutil.Process().children(recursive=True)
-    assert eventually(
-        lambda: not any(one.status() == psutil.STATUS_ZOMBIE for one in family if one.is_running())
-    )
+def test_a_worker_told_to_use_the_cpu_sees_no_accelerator(start: Start) -> None:
+    (finished,) = finish(start(Processes(workers=1, devices=("cpu",))), job(0, "naming_its_device"))
+    assert finished.outcome == Evaluation({"accelerators": 0.0, "is_cpu": 1.0})
 
 
 def test_parts_that_cannot_be_imported_in_a_worker_fail_with_their_traceback(start: Start) -> None:
@@ -208,7 +138,17 @@ def test_parts_that_cannot_travel_are_refused_at_once() -> None:
         Processes(workers=1).start(local, ignore)
 
 
-@pytest.mark.parametrize("fields", [{"workers": 0}, {"memory": 0}, {"start_method": "fork it"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"workers": 0},
+        {"memory": 0},
+        {"device_memory": 0},
+        {"silence": 2.0},
+        {"silence": math.nan},
+        {"start_method": "fork it"},
+    ],
+)
 def test_impossible_fields_are_refused(fields: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(fields))):
         Processes(**fields)  # pyright: ignore[reportArgumentType]

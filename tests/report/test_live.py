@@ -52,7 +52,7 @@ def test_the_picture_shows_progress_bests_and_front(board: Board, console: Conso
 
 def test_the_picture_shows_failures(board: Board, console: Console) -> None:
     text = shown(console, panel(board))
-    assert "1 failed" in text
+    assert "1 failed (error)" in text
     assert "failed (error): <b>bad</b> & 'worse'" in text
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 import torch
 
+from evonas import devices
 from evonas.executors.executor import Job, Listener, Reported
 from evonas.genome import Birth, Genome
 from evonas.history import Evaluation, Outcome
@@ -50,11 +52,55 @@ def report_until_answered(job: Job, listener: Listener) -> Outcome:
     return good(job, listener)
 
 
+def reporting_and_then(job: Job, listener: Listener) -> Outcome:
+    """Report twice, then behave as the settings say."""
+    for step in (1, 2):
+        listener(Reported(job.number, step, {"error": 1 / step}))
+    behave: Callable[[Job, Listener], Outcome] = globals()[job.birth.genome.settings["then"]]
+    return behave(job, listener)
+
+
 def report_for_ever(job: Job, listener: Listener) -> Outcome:
     for step in range(10**9):
         listener(Reported(job.number, step, {}))
         time.sleep(0.01)
     raise AssertionError
+
+
+def chattering(job: Job, listener: Listener) -> Outcome:
+    for step in range(10**9):
+        listener(Reported(job.number, step, {}))
+    raise AssertionError
+
+
+def naming_its_device(_: Job, __: Listener) -> Outcome:
+    count = float(torch.accelerator.device_count())
+    return Evaluation({"accelerators": count, "is_cpu": float(devices.best().type == devices.CPU)})
+
+
+def computing_on_its_device(job: Job, _: Listener) -> Outcome:
+    """Compute on what the worker sees; say how many accelerators that is, and which is its own."""
+    device = devices.best()
+    total = torch.ones(1000, device=device).sum().item()
+    own = torch.get_device_module(device).get_device_properties(0)
+    identity = int.from_bytes(str(own.uuid).encode()[-6:])
+    seen = float(torch.accelerator.device_count())
+    while not all(Path(name).exists() for name in job.birth.genome.settings.get("until", ())):
+        time.sleep(0.01)
+    return Evaluation({"total": total, "seen": seen, "identity": float(identity)})
+
+
+def announced(job: Job, listener: Listener) -> Outcome:
+    """Say by a file that it computes, and go on when all others do."""
+    torch.ones(1000, device=devices.best()).sum().item()
+    Path(job.birth.genome.settings["note"]).touch()
+    return computing_on_its_device(job, listener)
+
+
+def hungry_on_its_device(job: Job, _: Listener) -> Outcome:
+    megabytes: int = job.birth.genome.settings["megabytes"]
+    eaten = torch.ones(megabytes * 2**18, device=devices.best())
+    return Evaluation({"eaten": eaten.sum().item()})
 
 
 def interrupted(job: Job, _: Listener) -> Outcome:
@@ -81,6 +127,16 @@ def asleep_with_the_interpreter_locked(_: Job, __: Listener) -> Outcome:
     raise AssertionError
 
 
+def asleep_with_the_interpreter_locked_and_a_child(job: Job, _: Listener) -> Outcome:
+    note_of_a_child(job)
+    return asleep_with_the_interpreter_locked(job, _)
+
+
+def stopped(_: Job, __: Listener) -> Outcome:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    raise AssertionError
+
+
 def busy(_: Job, __: Listener) -> Outcome:
     while True:
         pass
@@ -88,12 +144,17 @@ def busy(_: Job, __: Listener) -> Outcome:
 
 def with_a_child(job: Job, _: Listener) -> Outcome:
     """Start a process, note both ids, sleep."""
+    note_of_a_child(job)
+    return asleep(job, _)
+
+
+def note_of_a_child(job: Job) -> None:
+    """Start a process and note its id and that of this one."""
     child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({HOUR})"])
     note = Path(job.birth.genome.settings["note"])
     part = note.with_suffix(".part")
     part.write_text(f"{os.getpid()} {child.pid}", encoding="ascii")
     part.rename(note)
-    return asleep(job, _)
 
 
 def leaving_a_child(job: Job, _: Listener) -> Outcome:
@@ -101,6 +162,32 @@ def leaving_a_child(job: Job, _: Listener) -> Outcome:
     child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({HOUR})"])
     Path(job.birth.genome.settings["note"]).write_text(f"{child.pid}", encoding="ascii")
     return good(job, _)
+
+
+def leaving_a_session(job: Job, _: Listener) -> Outcome:
+    """Start a process that leaves the group, note its id, and come to an end without it."""
+    command = [sys.executable, "-c", f"import time; time.sleep({HOUR})"]
+    child = subprocess.Popen(command, start_new_session=True)
+    Path(job.birth.genome.settings["note"]).write_text(f"{child.pid}", encoding="ascii")
+    return good(job, _)
+
+
+def littering(job: Job, _: Listener) -> Outcome:
+    """Leave temporary files of this process and of one that it starts; note their folder."""
+    Path(tempfile.mkdtemp(), "own").touch()
+    script = "import tempfile; print(tempfile.mkstemp()[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert Path(done.stdout.strip()).exists()
+    assert Path(done.stdout.strip()).parent == Path(tempfile.gettempdir())
+    Path(job.birth.genome.settings["note"]).write_text(tempfile.gettempdir(), encoding="utf-8")
+    return good(job, _)
+
+
+def littering_and_killed(job: Job, _: Listener) -> Outcome:
+    littering(job, _)
+    return killed(job, _)
 
 
 def hungry(_: Job, __: Listener) -> Outcome:

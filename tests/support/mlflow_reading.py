@@ -19,20 +19,20 @@ def search(load: LoadModel | None = None, name: str = "digits") -> SearchInfo:
     return SearchInfo(name, Path("runs") / name, CONFIG, OBJECTIVES, load)
 
 
-def all_runs(uri: str) -> list[Run]:
-    """Return every run of the store."""
+def all_runs(uri: str, experiment: str) -> list[Run]:
+    """Return every run of an experiment."""
     client = MlflowClient(uri)
-    return list(runs_where(client, experiment_id(client, uri, "evonas"), ""))
+    return list(runs_where(client, experiment_id(client, uri, experiment), ""))
 
 
-def parents(uri: str) -> list[Run]:
+def parents(uri: str, experiment: str = "evonas") -> list[Run]:
     """Return the runs of the searches themselves, the newest first."""
-    return [run for run in all_runs(uri) if NUMBER not in run.data.tags]
+    return [run for run in all_runs(uri, experiment) if NUMBER not in run.data.tags]
 
 
-def candidates(uri: str) -> dict[int, Run]:
+def candidates(uri: str, experiment: str = "evonas") -> dict[int, Run]:
     """Return the candidates' runs by number, of which there is one each."""
-    runs = [run for run in all_runs(uri) if NUMBER in run.data.tags]
+    runs = [run for run in all_runs(uri, experiment) if NUMBER in run.data.tags]
     found = {int(run.data.tags[NUMBER]): run for run in runs}
     assert len(found) == len(runs)
     return found

@@ -174,6 +174,24 @@ def test_a_spoiled_trainer_is_found_out(claim: str) -> None:
     assert not keeps(spoiled(regression(), **TRAINERS[claim]), claim)
 
 
+def _hasty(_: nn.Module, context: Context, go: Callable[[], Trained]) -> Trained:
+    return [go() for _ in range(context.parts)][-1]
+
+
+def _forgetful(_: nn.Module, context: Context, go: Callable[[], Trained]) -> Trained:
+    trained = go()
+    return replace(trained, samples=trained.samples // context.parts)
+
+
+@pytest.mark.parametrize("change", [_hasty, _forgetful])
+def test_a_trainer_that_does_something_else_in_parts_is_found_out(
+    change: Callable[[nn.Module, Context, Callable[[], Trained]], Trained],
+) -> None:
+    claim = "a batch in parts is one step"
+    assert keeps(spoiled(regression(), accumulates=True), claim)
+    assert not keeps(spoiled(regression(), accumulates=True, train=training(change)), claim)
+
+
 def proposing(change: Callable[[Birth, History, int], Birth]) -> Callable[..., Birth]:
     """Return a `propose` that changes what the good one proposes."""
 

@@ -69,6 +69,17 @@ class Run:
         """Return the part of the training over which the learning rate's schedule runs now."""
         return (0.0, 1.0) if self.cohort is None else self.cohort.span(progress)
 
+    def backward(self, batch: Batch, smoothing: float, progress: float) -> Tensor:
+        """Add the gradients of a batch's mean loss, one part after the other; return the loss."""
+        total = torch.zeros((), device=self.context.device)
+        for part in batch.parts(self.context.parts):
+            with self.context.autocast():
+                loss = self.loss(part, smoothing, progress)
+            loss = loss * (len(part.targets) / len(batch.targets))
+            loss.backward()
+            total += loss.detach()
+        return total
+
     def loss(self, batch: Batch, smoothing: float, progress: float) -> Tensor:
         """Run the networks on a batch and return what is to be minimised."""
         cohort, task = self.cohort, self._task(batch, smoothing)

@@ -8,7 +8,8 @@ said by its genes and not by the trainer's fields. The loop calls them in this o
     the cohort's training begins; pruner = pruning.start(...); course = curriculum.start(...)
     the optimizer is made for the model and for the `companion` modules
     for every epoch: course.batches(epoch), or those of the cohort's samplers
-        for every batch: pruner.loss(...) with the cohort's loss as its criterion; backward;
+        for every batch: pruner.loss(...) with the cohort's loss as its criterion; backward
+            (both once a part of the batch, if it is trained in parts);
             pruner.before_step(...); the optimizer's step; pruner.after_step(...)
         the model is judged and reported as it is
     the cohort is released; pruner.finish(...); its state is kept
@@ -18,8 +19,9 @@ Where a slot is empty, the loop does without.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Protocol, final
 
 import torch
@@ -61,6 +63,28 @@ class Batch:
     def mixed(self, rows: Tensor) -> Tensor:
         """Mix what belongs to the samples, (batch, ...), as their inputs are mixed."""
         return rows if self.share == 1 else rows.lerp(rows.flip(0), 1 - self.share)
+
+    def parts(self, number: int) -> Iterator["Batch"]:
+        """Yield the batch in at most `number` parts of two samples or more, as equal as can be.
+
+        It is cut from both ends inwards, so that everyone stays opposite its partner in mixup.
+        """
+        size = len(self.targets)
+        half = size // 2
+        if min(number, half) < 2:
+            yield self
+            return
+        number = min(number, half)
+        starts = [half * place // number for place in range(number)]
+        for start, end in pairwise([*starts, size - half]):
+            yield self._rows(slice(start, end), slice(max(end, size - end), size - start))
+
+    def _rows(self, *chosen: slice) -> "Batch":
+        inputs, targets, index = (
+            torch.cat([tensor[rows] for rows in chosen])
+            for tensor in (self.inputs, self.targets, self.index)
+        )
+        return Batch(inputs, targets, index, self.share)
 
 
 class Pruner(ABC):

@@ -42,6 +42,9 @@ class Supervised(Trainer):
     `masked_error` is that of the model as the last step left it, `gap` the first minus the second.
     What stands before `epochs` is used once a search, so it cannot be a gene.
 
+    Trained in parts, a batch has the gradients of its mean loss all the same; only batch norms tell
+    the difference, since their statistics are those of a part, and dropout, which draws otherwise.
+
     Attributes:
         data: See `evonas_trainers.sources.read`.
         root: Folder for downloaded data.
@@ -69,6 +72,7 @@ class Supervised(Trainer):
     metrics: ClassVar[Mapping[str, str]] = {"error": "min", "loss": "min", "accuracy": "max"}
     prunes: ClassVar[bool] = True
     distils: ClassVar[bool] = True
+    accumulates: ClassVar[bool] = True
     fixed: ClassVar[frozenset[str]] = frozenset(
         {"data", "root", "packed", "size", "valid_ratio", "test_ratio", "train_samples"}
     )
@@ -255,10 +259,8 @@ class Supervised(Trainer):
             progress = now / self.epochs
             share = self._set_rate(run, now)
             batch = self.augment.batch(run.data, rows, run.draws, run.shares)
-            with run.context.autocast():
-                loss = run.loss(batch, self.label_smoothing, progress)
             run.optimizer.zero_grad()
-            loss.backward()
+            total += run.backward(batch, self.label_smoothing, progress)
             if self.max_norm:
                 run.clip(self.max_norm)
             pruner = run.pruner if run.trains_candidate else None
@@ -268,7 +270,6 @@ class Supervised(Trainer):
             if pruner is not None:
                 pruner.after_step(run.optimizer, progress)
             run.match(batch, self.label_smoothing, progress, share)
-            total += loss.detach()
             seen += len(rows)
         mean = total.item() / len(batches)
         if not math.isfinite(mean):

@@ -1,0 +1,116 @@
+"""Signals that end a command: an exception lets it close what it holds, a watch makes it certain.
+
+The first signal raises `Interrupted` in the main thread, where Python runs its handlers: between
+two instructions, thus not within one operation of torch. Should that come to nothing, because code
+swallows the exception or does not return to Python, a thread ends the process `PATIENCE` seconds
+after the first signal, or at once with another. Only code in C that holds the interpreter's lock
+delays that, too.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from threading import Thread
+from types import FrameType
+from typing import final
+
+import psutil
+
+PATIENCE = 8.0
+"""Seconds for closing, within the ten that the managers of clusters and containers grant."""
+
+ECHO = 0.5
+"""Seconds after the first signal in which others repeat it.
+
+A closed terminal sends one and its shell another; a wrapper passes on what all have got already.
+"""
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+@final
+class Interrupted(BaseException):
+    """The process is told to end; no `Exception`, lest a plug-in handle it as its own."""
+
+
+@final
+class Watch:
+    """Hears the signals that end a process; for the main thread of a command.
+
+    Signals that were ignored before stay so: those that `nohup` and jobs in the background are
+    spared.
+
+    Attributes:
+        heard: The first signal.
+    """
+
+    def __init__(self) -> None:
+        self.heard: signal.Signals | None = None
+        self._signals = [one for one in signal.Signals if one.name in _NAMES]
+        self._is_raised = False
+        self._inbox, self._outbox = socket.socketpair()
+
+    def start(self) -> None:
+        """Raise `Interrupted` at the first signal from now on."""
+        self._outbox.setblocking(False)
+        signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
+        for number in self._signals:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._raise)
+        Thread(target=self._watch, name="evonas-interrupts", daemon=True).start()
+
+    def close(self) -> None:
+        """Let a signal from now on end the process where it is; patience goes on to count."""
+        for number in self._signals:
+            if signal.getsignal(number) == self._raise:
+                signal.signal(number, signal.SIG_DFL)
+
+    def _raise(self, number: int, _: FrameType | None) -> None:
+        self.heard = self.heard or signal.Signals(number)
+        if not self._is_raised:
+            self._is_raised = True
+            raise Interrupted
+
+    def _watch(self) -> None:
+        """Wait for a signal; end the process at another, or when patience is at its end."""
+        self.heard = self._next(None)
+        assert self.heard is not None, "without a limit, the wait ends with a signal"
+        time.sleep(ECHO)
+        while self._next(0.0):
+            pass
+        is_repeated = self._next(PATIENCE - ECHO) is not None
+        why = "told again" if is_repeated else f"did not close within {PATIENCE:.0f} s"
+        with suppress(OSError):  # the terminal may be what has gone
+            os.write(2, f"evonas: {why}; ends as it is\n".encode())
+            if sys.stdout.isatty():
+                os.write(sys.stdout.fileno(), _SHOW_CURSOR)
+        kill_children()
+        os._exit(status_of(self.heard))
+
+    def _next(self, seconds: float | None) -> signal.Signals | None:
+        """Return the next of the signals that end a process, or None if none comes in time."""
+        self._inbox.settimeout(seconds)
+        try:
+            while (number := self._inbox.recv(1)[0]) not in self._signals:
+                pass
+        except (TimeoutError, BlockingIOError):
+            return None
+        return signal.Signals(number)
+
+
+def status_of(number: signal.Signals) -> int:
+    """Return the exit status by which shells know what a signal has ended."""
+    return 128 + number
+
+
+def kill_children() -> None:
+    """Kill all that this process has started, and what those have."""
+    for child in psutil.Process().children(recursive=True):
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
