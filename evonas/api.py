@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +13,27 @@ import networkx as nx
 from torch import nn
 
 from evonas import config, loop, store
-from evonas.candidate import trained_model
+from evonas.candidate import check_fits, trained_model
 from evonas.config import Run
 from evonas.errors import ConfigError, unknown
-from evonas.export import FORMATS, Winner, export, view_of
+from evonas.export import FORMATS, Winner, export, facts, view_of
 from evonas.final_test import read_test, test_best
 from evonas.genome import Genome
-from evonas.history import Evaluation, History, Individual
+from evonas.genome.params import check_name
+from evonas.history import Evaluation, History, Individual, check_metrics
 from evonas.lineage import family_tree
 from evonas.loop import View
 from evonas.networks import Signatures
+from evonas.places import default_folder, folder_of
 from evonas.replay import Replay, replay
 from evonas.report.html import html
 from evonas.report.live import Silent
 from evonas.selection import front_of
 from evonas.setup import search_info
 from evonas.state import State
+from evonas.teachers import check_teachers, kept_teachers
 from evonas.tracking.tracker import Told, track
+from evonas.trust import blaming, check_births, check_extent, check_trusted, trusted
 
 
 def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
@@ -38,11 +43,6 @@ def configure(file: Path | str, overrides: Sequence[str] = ()) -> Run:
         ConfigError: if it cannot be used.
     """
     return config.read(Path(file), overrides)
-
-
-def default_folder(name: str) -> Path:
-    """Return where a run goes unless it is told otherwise."""
-    return Path("runs") / name
 
 
 def search(
@@ -72,28 +72,18 @@ def search(
     return Found(folder, run)
 
 
-def folder_of(path: Path | str) -> Path:
-    """Return the run folder that a path names: itself, or the folder of a run file.
-
-    Raises:
-        ConfigError: if there is no run.
-    """
-    path = Path(path)
-    folder = default_folder(path.stem) if path.suffix == ".toml" else path
-    if not (folder / store.JOURNAL).exists():
-        raise ConfigError(f"there is no run in {str(folder)!r}; `evonas run FILE.toml` makes one")
-    return folder
-
-
-def open_run(path: Path | str) -> "Found":
+def open_run(path: Path | str, *, trust: bool = False) -> "Found":
     """Open a run by its folder or its run file; a running search may be looked at.
 
+    With `trust` the folder may be somebody else's and yet run the code that it names.
+
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is none, or it names code and is neither yours nor trusted.
         StoreError: if it is damaged.
     """
     folder = folder_of(path)
-    return Found(folder, config.from_table(store.read_config(folder), folder.name))
+    is_trusted = trust or trusted(folder)
+    return Found(folder, config.from_table(store.read_config(folder), folder.name), is_trusted)
 
 
 def trained_network(run: str, candidate: int | None = None) -> nn.Module:
@@ -117,15 +107,20 @@ class Found:
     Attributes:
         folder: The run's folder.
         run: Its question.
+        is_trusted: Whether it is the user's own, or trusted like it.
     """
 
     folder: Path
     run: Run
+    is_trusted: bool = True
 
     @cached_property
     def history(self) -> History:
         """The finished individuals, in the order of the search."""
-        return store.read_journal(self.folder)[0].history(self.run.order)
+        history = store.read_journal(self.folder)[0].history(self.run.order)
+        check_births((one.birth for one in history), self.run.config)
+        check_metrics(history, self.run.objectives)
+        return history
 
     def front(self, limit: Mapping[str, float] | None = None) -> list["Member"]:
         """Return what nothing else beats in every objective, best first objective first."""
@@ -138,10 +133,9 @@ class Found:
             for one, evaluation in known
             if all(evaluation.metrics[name] <= top for name, top in (limit or {}).items())
         ]
-        return [
-            self.member(one.number)
-            for one in front_of(inside, self.run.objectives, self.run.limits)
-        ]
+        with self.blaming():
+            front = front_of(inside, self.run.objectives, self.run.limits)
+        return [self.member(one.number) for one in front]
 
     def best(self, limit: Mapping[str, float] | None = None) -> "Member":
         """Return the best by the first objective, within limits on any metric.
@@ -176,21 +170,26 @@ class Found:
             ConfigError: if the run is not in MLflow.
         """
         history = self.history if source == "journal" else self._mirrored()
-        front = front_of(history, self.run.objectives, self.run.limits)
-        return family_tree(history, self.run.objectives, [one.number for one in front])
+        with self.blaming():
+            front = front_of(history, self.run.objectives, self.run.limits)
+            return family_tree(history, self.run.objectives, [one.number for one in front])
 
     def report(self, to: Path | None = None, *, test: bool = False) -> Path:
         """Write the HTML report; with `test`, judge the best one on the test data, once a run."""
-        best = self.best().individual
-        tested = test_best(self.folder, self.run, best) if test else read_test(self.folder)
-        run = self.run
-        page = html(self.history, run.objectives, run.name, run.config, tested, limits=run.limits)
+        run, best = self.run, self.best().individual
+        if test:
+            self._check_may_train()
+        tested = test_best(self.folder, run, best) if test else read_test(self.folder)
+        with self.blaming():
+            aims = run.objectives
+            page = html(self.history, aims, run.name, run.config, tested, limits=run.limits)
         path = to or self.folder / "report.html"
         store.write_text(path, page)
         return path
 
     def replay(self, number: int, told: Callable[[str], None] = lambda _: None) -> Replay:
         """Re-create a candidate from its ancestors and compare it with the record."""
+        self._check_may_train()
         with tempfile.TemporaryDirectory() as scratch:
             return replay(self.run, self.folder, self.history, number, Path(scratch), told)
 
@@ -202,6 +201,7 @@ class Found:
         """
         if self.run.tracker is None:
             raise ConfigError(f"run {self.run.name!r} has no tracker; set one in its run file")
+        check_trusted(self.folder, self.is_trusted, "its run file says where the data go")
         front = [one.number for one in front_of(self.history, self.run.objectives, self.run.limits)]
         info = search_info(self.run, self.folder, self.signatures)
         missing = track(self.run.tracker, info, self.history, front, timeout, told=told)
@@ -213,7 +213,17 @@ class Found:
         prepared = store.load_prepared(self.folder)
         if prepared is None:
             raise ConfigError(f"{str(self.folder)!r} has no prepared.safetensors; run it again")
-        return self.run.trainer.signatures(prepared)
+        with self.blaming():
+            return self.run.trainer.signatures(prepared)
+
+    def _check_may_train(self) -> None:
+        check_trusted(self.folder, self.is_trusted, "this trains as its run file says")
+        if self.run.cohort is not None:
+            check_teachers(kept_teachers(self.folder), self.run.cohort.needed_teachers)
+
+    def blaming(self) -> AbstractContextManager[None]:
+        """Say of whatever goes wrong in a folder of somebody else's that the folder is wrong."""
+        return blaming(self.folder, self.is_trusted)
 
     def _mirrored(self) -> History:
         from evonas.tracking.from_mlflow import history_from_mlflow  # noqa: PLC0415 - slow
@@ -222,6 +232,7 @@ class Found:
         tracker = self.run.tracker
         if not isinstance(tracker, MlflowTracker):
             raise ConfigError(f"run {self.run.name!r} is not tracked in MLflow")
+        check_trusted(self.folder, self.is_trusted, "its run file says which server is asked")
         return history_from_mlflow(tracker.uri, tracker.experiment, self.run.name)
 
 
@@ -263,9 +274,12 @@ class Member:
         Raises:
             ConfigError: if there is no such view.
         """
-        if view is None:
-            return trained_model(self.found.run.space, self.found.folder, self.individual)
-        return view_of(self.genome, self.state(), view)[0]
+        with self.found.blaming():
+            if view is None:
+                return trained_model(self.found.run.space, self.found.folder, self.individual)
+            state = self.state()
+            check_fits(self.found.run.space, self.genome, state.own)
+            return view_of(self.genome, state, view)[0]
 
     def export(
         self, to: Path | str | None = None, form: str | None = None, view: str | None = None
@@ -285,16 +299,16 @@ class Member:
             form = form or "safetensors"
             if form not in FORMATS:
                 raise unknown("export format", form, FORMATS)
+            check_name(view or "candidate")
             name = f"candidate-{self.number}{f'-{view}' if view else ''}"
             to = self.found.folder / f"{name}{FORMATS[form].suffix}"
-        export(self._winner(view), Path(to), form)
+        with self.found.blaming():
+            if not self.found.is_trusted:
+                check_extent(self.genome.architecture)
+            export(self._winner(view), Path(to), form)
         return Path(to)
 
     def _winner(self, view: str | None) -> Winner:
-        about = {"search": self.found.run.name, "candidate": str(self.number)}
-        about |= {} if view is None else {"view": view}
-        for name, value in self.metrics.items():
-            metric, _, node = name.partition("@")
-            about |= {metric: f"{value:.6g}"} if node == (view or "") else {}
+        about = facts(self.found.run.name, self.number, self.metrics, view)
         genome = self.genome if view is None else view_of(self.genome, self.state(), view)[1]
         return Winner.of(self.model(view), genome, self.found.signatures, about)

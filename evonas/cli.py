@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from evonas.errors import ConfigError, EvonasError
+from evonas.errors import ConfigError, EvonasError, StoreError
 from evonas.interrupts import Watch, kill_children, status_of
 
 app = typer.Typer(
@@ -26,6 +26,10 @@ RunFolder = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the run file; repeatable."),
+]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Let the folder of somebody else run the code that it names."),
 ]
 Identity = Annotated[
     int | None, typer.Option("--id", help="The candidate with this number.", min=0)
@@ -45,6 +49,7 @@ def run(
     from evonas import api
     from evonas.report.live import view_for
 
+    _look_here()
     configured = api.configure(file, overrides or [])
     folder = out or api.default_folder(configured.name)
     with view_for(configured, quiet=quiet) as view:
@@ -59,13 +64,16 @@ def front(
         list[str] | None,
         typer.Option("--limit", metavar="NAME=MAXIMUM", help="Leave out what is larger."),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Show the candidates that no other one beats in every objective."""
     from evonas import api
     from evonas.report.terminal import front_table
 
-    found = api.open_run(folder)
-    _print(front_table(found.front(_limits(limit)), found.run.objectives, found.run.genes))
+    found = api.open_run(folder, trust=_trusting(folder, trust))
+    members = found.front(_limits(limit))
+    with found.blaming():
+        _print(front_table(members, found.run.objectives, found.run.genes))
 
 
 @app.command()
@@ -78,20 +86,23 @@ def lineage(
     source: Annotated[
         Literal["journal", "mlflow"], typer.Option("--from", help="Where to read the births.")
     ] = "journal",
+    trust: Trust = False,
 ) -> None:
     """Show who descends from whom, by which edits."""
     from evonas import api
     from evonas.report.family_picture import to_png
     from evonas.report.family_tree import to_graphml, tree_text
 
-    found = api.open_run(folder)
+    found = api.open_run(folder, trust=_trusting(folder, trust))
     graph = found.lineage(source)
     if form == "tree":
-        text = tree_text(graph)
+        with found.blaming():
+            text = tree_text(graph)
         _write(to, text) if to else print(text)
         return
     target = to or found.folder / f"lineage.{form}"
-    (to_graphml if form == "graphml" else to_png)(graph, target)
+    with found.blaming():
+        (to_graphml if form == "graphml" else to_png)(graph, target)
     print(target)
 
 
@@ -107,11 +118,12 @@ def report(
             "on the test data. Done once a run; kept in RUN/test.json.",
         ),
     ] = False,
+    trust: Trust = False,
 ) -> None:
     """Write one HTML file that shows the whole search."""
     from evonas import api
 
-    print(api.open_run(folder).report(to, test=test))
+    print(api.open_run(folder, trust=_trusting(folder, trust)).report(to, test=test))
 
 
 @app.command()
@@ -132,23 +144,24 @@ def export(
         str | None,
         typer.Option(metavar="NAME", help="A view that its cohort hands over, in its place."),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Hand out a trained candidate, loaded back and compared before it is called done."""
     from evonas import api
 
     if best and number is not None:
         raise ConfigError("--best and --id exclude each other; give one")
-    found = api.open_run(folder)
+    found = api.open_run(folder, trust=_trusting(folder, trust))
     member = found.best(_limits(limit)) if number is None else found.member(number)
     print(member.export(to, form, view))
 
 
 @app.command()
-def replay(folder: RunFolder, number: Identity = None) -> None:
+def replay(folder: RunFolder, number: Identity = None, trust: Trust = False) -> None:
     """Re-create a candidate from its ancestors and compare its weights with the recorded ones."""
     from evonas import api
 
-    found = api.open_run(folder)
+    found = api.open_run(folder, trust=_trusting(folder, trust))
     member = found.best() if number is None else found.member(number)
     result = found.replay(member.number, told=print)
     print(result.text)
@@ -157,12 +170,12 @@ def replay(folder: RunFolder, number: Identity = None) -> None:
 
 
 @app.command()
-def track(folder: RunFolder) -> None:
+def track(folder: RunFolder, trust: Trust = False) -> None:
     """Log to the tracking system whatever it does not hold yet."""
     from evonas import api
     from evonas.report.arrivals import arrivals
 
-    found = api.open_run(folder)
+    found = api.open_run(folder, trust=_trusting(folder, trust))
     with arrivals() as told:
         missing = found.track(told=told)
     print(missing)
@@ -174,12 +187,19 @@ def repair(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train candidates again whose weights are lost.")
     ] = False,
+    trust: Trust = False,
 ) -> None:
     """Keep what is intact of a damaged run; what is not is set aside and made again if it can."""
     from evonas import api
     from evonas.repair import repair
+    from evonas.trust import check_trusted, is_signed
 
-    if not repair(api.folder_of(folder), retrain=retrain, told=print):
+    path = api.folder_of(folder)
+    with suppress(StoreError):  # a damaged run file names no code: it is set aside
+        _trusting(path, trust)
+    if retrain:
+        check_trusted(path, trust or is_signed(path), "this trains as its run file says")
+    if not repair(path, retrain=retrain, told=print):
         raise typer.Exit(1)
 
 
@@ -198,6 +218,7 @@ def check(
     """Run the conformance suite on a plug-in of yours."""
     from evonas.testing import check_plugin
 
+    _look_here()
     lines, passed = check_plugin(name)
     print("\n".join(lines))
     if not passed:
@@ -216,11 +237,7 @@ def doctor() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; what a user can mend is one line, not a traceback.
-
-    A plug-in at `module:Class` is looked for in the current folder after everything installed.
-    """
-    sys.path.append(str(Path.cwd()))
+    """Run the command line; what a user can mend is one line, not a traceback."""
     watch = Watch()
     try:
         watch.start()
@@ -231,10 +248,30 @@ def main() -> NoReturn:
         if watch.heard and not is_done:  # whatever a library has made of the signal
             _end_stopped(watch.heard, error)
         if isinstance(error, EvonasError):
-            print(f"evonas: {error}", file=sys.stderr)
+            from evonas.report.printable import printable
+
+            print(f"evonas: {printable(str(error))}", file=sys.stderr)
             sys.exit(2)
         raise
     sys.exit(0)
+
+
+def _trusting(path: Path, trust: bool) -> bool:
+    """Return `trust`; where there is any, look for code as the search has found it."""
+    from evonas import api
+    from evonas.trust import trusted
+
+    if trust or trusted(api.folder_of(path)):
+        _look_here()
+    return trust
+
+
+def _look_here() -> None:
+    """Look for code of the user's in the current folder, too, after everything installed.
+
+    Nowhere else: what is installed tries to import what may be missing, and would find it there.
+    """
+    sys.path.append(str(Path.cwd()))
 
 
 def _limits(options: list[str] | None) -> dict[str, float]:

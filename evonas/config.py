@@ -168,7 +168,7 @@ def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> 
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the run file {str(path)!r}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{str(path)!r} is no TOML: {error}") from None
     for override in overrides:
         _override(table, override)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from evonas import devices, plugins, seeds, store
+from evonas import devices, plugins, rows, seeds, store, strict
 from evonas.candidate import fresh_model, trained_model
 from evonas.cohorts import Cohorts
 from evonas.config import Run
@@ -21,7 +21,12 @@ Results = Mapping[str, Mapping[str, float]]
 def read_test(folder: Path) -> Results:
     """Return the recorded results by arm (`inherited`, `from scratch`), or nothing."""
     path = folder / FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    arms = rows.mapping(strict.read(path), FILE)
+    return {
+        rows.name(arm, FILE): rows.numbers(found, f"{FILE}: {arm}") for arm, found in arms.items()
+    }
 
 
 def test_best(folder: Path, run: Run, best: Individual) -> Results:

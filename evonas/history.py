@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice, takewhile
 from typing import Any, Literal, TypeVar, final, overload
 
+from evonas.errors import StoreError
 from evonas.genome import Birth
 
 T = TypeVar("T")
@@ -99,29 +100,6 @@ class Failure:
 Outcome = Evaluation | Failure
 
 
-def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
-    """Read what `Evaluation.to_json` or `Failure.to_json` wrote."""
-    if "failure" in data:
-        row: dict[str, Any] = data["failure"]
-        cost = Cost(**row["cost"])
-        curve = _curve(row.get("curve", ()))
-        return Failure(row["kind"], row["message"], row["traceback"], cost, curve)
-    row = data["evaluation"]
-    return Evaluation(
-        metrics=row["metrics"],
-        cost=Cost(**row["cost"]),
-        weights=row["weights"],
-        curve=_curve(row["curve"]),
-        stopped=row["stopped"],
-        same_as=row["same_as"],
-        parts=row.get("parts", 1),
-    )
-
-
-def _curve(rows: Iterable[tuple[int, Mapping[str, float]]]) -> Curve:
-    return tuple((step, metrics) for step, metrics in rows)
-
-
 @final
 @dataclass(frozen=True)
 class Individual:
@@ -161,6 +139,19 @@ def over_limits(sizes: Mapping[str, float], limits: Iterable[Limit]) -> str:
         if limit.name in sizes and sizes[limit.name] > limit.maximum:
             return f"{limit.name} {sizes[limit.name]:.6g} exceed the limit {limit.maximum:.6g}"
     return ""
+
+
+def check_metrics(individuals: Iterable[Individual], objectives: Sequence[Objective]) -> None:
+    """Check that all that was evaluated has the metrics that are compared.
+
+    Raises:
+        StoreError: naming one that has not.
+    """
+    for one in individuals:
+        if isinstance(one.outcome, Evaluation):
+            for objective in objectives:
+                if objective.name not in one.outcome.metrics:
+                    raise StoreError(f"candidate {one.number} has no {objective.name!r}")
 
 
 class History(Sequence[Individual]):

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import re
 import types
 from collections.abc import Mapping
 from functools import cache
@@ -14,6 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from evonas.errors import ConfigError, unknown
 
 T = TypeVar("T")
+CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
+"""What names code: `module:attribute`. Nothing else is imported; see `evonas.trust`."""
+
 _MISSING = object()
 
 
@@ -66,6 +70,8 @@ def load_attribute(name: str) -> Any:
     Raises:
         ConfigError: if it cannot be imported.
     """
+    if not CODE.fullmatch(name):
+        raise ConfigError(f"{name!r} names no code, should be `module:attribute`")
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

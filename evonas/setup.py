@@ -43,6 +43,7 @@ from evonas.store import (
 )
 from evonas.tracking.tracker import SearchInfo
 from evonas.trainer import Trainer
+from evonas.trust import check_births, check_files, sign
 
 
 @final
@@ -85,11 +86,14 @@ def open_store(run: Run, folder: Path) -> Store:
         StoreError: if it cannot be used.
         ConfigError: if it holds another search.
     """
+    check_files(folder)
     store = Store(folder, run.durability)
     try:
         if store.record.births and (folder / CONFIG).exists():
+            check_births(store.record.births, run.config)
             _check_question(question_of(read_config(folder)), question_of(run.config), folder)
         write_config(folder, run.config)
+        sign(folder)
     except BaseException:
         store.close()
         raise

@@ -11,13 +11,15 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from evonas import plugins, store
-from evonas.errors import ConfigError
-from evonas.genome import LayerGraph
+from evonas import plugins, rows, store
+from evonas.cohort_table import Teacher
+from evonas.errors import ConfigError, StoreError
+from evonas.genome import LayerGraph, canonical
 from evonas.genome.cohort_kinds import LOGITS, Tap
 from evonas.genome.members import as_genome
 from evonas.morph.build import build
 from evonas.networks import Signature
+from evonas.outcomes import weights_name
 from evonas.space import SearchSpace
 
 FILE = "teachers.json"
@@ -66,10 +68,20 @@ class KeptTeacher:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "KeptTeacher":
-        """Read what `to_json` wrote."""
-        graph = None if row["graph"] is None else LayerGraph.from_json(row["graph"])
-        fields: dict[str, Any] = {**row, "graph": graph}
-        return cls(**fields)
+        """Read what `to_json` wrote.
+
+        Raises:
+            EvonasError: if it cannot have written this.
+        """
+        graph = row.get("graph")
+        return cls(
+            weights=rows.field(row, "weights", weights_name),
+            graph=None if graph is None else LayerGraph.from_json(rows.mapping(graph, "graph")),
+            network=rows.field(row, "network", rows.name),
+            arguments=rows.plain(rows.field(row, "arguments", rows.mapping), "arguments"),
+            parameters=rows.field(row, "parameters", rows.whole),
+            made_from=rows.field(row, "made_from", rows.name),
+        )
 
 
 Kept = Mapping[str, KeptTeacher]
@@ -78,8 +90,27 @@ Kept = Mapping[str, KeptTeacher]
 
 def kept_teachers(folder: Path) -> Kept:
     """Return the teachers of a run, or of what of it has been made."""
-    rows = store.read_object(folder / FILE) or {}
-    return {name: KeptTeacher.from_json(row) for name, row in rows.items()}
+    found = store.read_object(folder / FILE) or {}
+    return {
+        rows.name(name, FILE): KeptTeacher.from_json(rows.mapping(row, name))
+        for name, row in found.items()
+    }
+
+
+def check_teachers(kept: Kept, asked: Mapping[str, Teacher]) -> None:
+    """Check that teachers come from the code that a run file names for them, and no other.
+
+    Raises:
+        StoreError: naming one that does not.
+    """
+    for name, one in kept.items():
+        wanted = asked.get(name, Teacher(width=1.0))
+        given = [one.network, one.arguments] if one.graph is None else ["", {}]
+        if given[0] and canonical.text(given) != canonical.text([wanted.network, wanted.arguments]):
+            raise StoreError(
+                f"{FILE}: the teacher {name!r} is made by {one.network!a}, and the run file"
+                f" says {wanted.network!r}"
+            )
 
 
 def keep_teachers(folder: Path, kept: Kept) -> None:

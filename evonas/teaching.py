@@ -26,7 +26,7 @@ from evonas.morph.build import build
 from evonas.morph.scaled import scaled
 from evonas.networks import Signature
 from evonas.state import State
-from evonas.teachers import Kept, KeptTeacher, called, keep_teachers, kept_teachers
+from evonas.teachers import Kept, KeptTeacher, called, check_teachers, keep_teachers, kept_teachers
 from evonas.trainer import Context
 
 Told = Callable[[str], None]
@@ -48,6 +48,7 @@ def make_teachers(run: Run, folder: Path, graph: LayerGraph, told: Told) -> Kept
     """
     assert run.cohort is not None, "teachers belong to cohorts"
     before, kept = kept_teachers(folder), dict[str, KeptTeacher]()
+    check_teachers(before, run.cohort.needed_teachers)
     for name, teacher in run.cohort.needed_teachers.items():
         of_run = {key: run.config.get(key) for key in ("space", "trainer", "seed")}
         made_from = canonical.digest([asdict(teacher), of_run])

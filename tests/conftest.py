@@ -1,7 +1,10 @@
 """What every test needs: one thread, no telemetry, no display, the examples on the path."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,10 @@ ROOT = Path(__file__).parents[1]
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MPLBACKEND", "Agg")
 torch.set_num_threads(1)
+
+# Searches are signed with a key of their user, which a test has no business with.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="evonas-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 # A shell starts what runs in its background deaf to interrupts, which tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)

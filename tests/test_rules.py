@@ -112,3 +112,58 @@ def test_every_draw_comes_from_a_generator_that_was_passed_in(path: Path) -> Non
 )
 def test_a_global_draw_is_found(line: str) -> None:
     assert list(global_draws(ast.parse(line)))
+
+
+UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
+MAY_PICKLE = {
+    "evonas/executors/processes.py": "whether what goes to a worker of ours can be pickled",
+    "evonas/executors/ray_cluster.py": "what goes to a cluster, which is trusted",
+    "evonas/executors/ray_place.py": "what comes to a node from the search, its own cluster's",
+    "evonas/testing/classes.py": "a plug-in under test, to itself and back",
+}
+
+
+def code_from_data(tree: ast.AST, may_pickle: bool) -> Iterator[str]:
+    """Yield every use of what makes code or objects of what was read."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names) if not may_pickle:
+                yield from (f"import {one.name}" for one in names if one.name in UNPICKLING)
+            case ast.ImportFrom(module=str(module)) if module.partition(".")[0] in UNPICKLING:
+                yield f"from {module} import"
+            case ast.Call(func=ast.Name(id="eval" | "exec" | "compile" as name)):
+                yield f"{name}()"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), attr="load"), keywords=k):
+                if not any(one.arg == "weights_only" and is_true(one.value) for one in k):
+                    yield "torch.load() without weights_only=True"
+            case ast.keyword(arg="allow_pickle", value=value) if is_true(value):
+                yield "allow_pickle=True"
+            case _:
+                pass
+
+
+def is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_nothing_that_is_read_becomes_code_or_an_object(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not list(code_from_data(tree, named(path) in MAY_PICKLE))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle",
+        "from joblib import load",
+        "import yaml",
+        "eval(text)",
+        "exec(text)",
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "np.load(path, allow_pickle=True)",
+    ],
+)
+def test_code_from_data_is_found(line: str) -> None:
+    assert list(code_from_data(ast.parse(line), may_pickle=False))

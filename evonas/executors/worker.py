@@ -22,7 +22,8 @@ from evonas.executors.executor import Evaluate, Job, Listener, Reported
 from evonas.executors.guard import Heard
 from evonas.executors.scratch import remove
 from evonas.executors.slots import Slot
-from evonas.history import Cost, Failure, FailureKind, Outcome, outcome_from_json
+from evonas.history import Cost, Failure, FailureKind, Outcome
+from evonas.outcomes import outcome_from_json
 
 LOOK_SECONDS = 0.2
 """How often the memory and CPU time of a worker are looked at."""

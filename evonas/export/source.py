@@ -60,7 +60,7 @@ def _source_of(module: type[nn.Module]) -> str:
 def _docstring(
     classes: Mapping[str, str], architecture: Mapping[str, LayerGraph], about: Mapping[str, str]
 ) -> str:
-    facts = [f"    {key}: {_plain(value)}" for key, value in about.items()]
+    facts = [f"    {_plain(key)}: {_plain(value)}" for key, value in about.items()]
     origin = ["It was:", "", *facts, ""] if facts else []
     first, graph = next(iter(architecture.items()))
     batches = [
@@ -68,7 +68,7 @@ def _docstring(
         for node in graph.nodes
         if node.op == "input"
     ]
-    picked = "load()" if len(classes) == 1 else f"load()[{first!r}]"
+    picked = "load()" if len(classes) == 1 else f"load()[{_plain(repr(first))}]"
     use = [
         "Needs only torch. The weights are in the file of the same name that ends in .pt:",
         "",

@@ -4,7 +4,6 @@ A model that is no layer graph leaves its tensors alone; its own code must build
 """
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from evonas import strict
 from evonas.errors import ExportError
 from evonas.export.winner import Batches, Format, Winner, answers
-from evonas.genome import Genome, LayerGraph, canonical
+from evonas.genome import Genome, canonical
 from evonas.morph.build import build
 from evonas.state import State
 
@@ -59,8 +59,8 @@ def load(path: Path) -> nn.Module:
         metadata: Mapping[str, str] = file.metadata() or {}
     if _ARCHITECTURE not in metadata:
         raise ExportError(f"{str(path)!r} holds weights alone: no layer graph to build from")
-    graphs = json.loads(metadata[_ARCHITECTURE])
-    model = build(Genome({name: LayerGraph.from_json(graph) for name, graph in graphs.items()}))
+    graphs = strict.parse(metadata[_ARCHITECTURE].encode())
+    model = build(Genome.from_json({"architecture": graphs, "settings": {}, "edits": []}))
     tensors = load_file(path)
     floating = (tensor.dtype for tensor in tensors.values() if tensor.is_floating_point())
     model.to(next(floating, torch.float32)).load_state_dict(tensors)

@@ -64,6 +64,18 @@ class Winner:
         }
 
 
+def facts(
+    search: str, number: int, metrics: Mapping[str, float], view: str | None = None
+) -> Mapping[str, str]:
+    """Return what the reader of a file is told of a candidate, or of a view that it hands over."""
+    about = {"search": search, "candidate": str(number)}
+    about |= {} if view is None else {"view": view}
+    for name, value in metrics.items():
+        metric, _, node = name.partition("@")
+        about |= {metric: f"{value:.6g}"} if node == (view or "") else {}
+    return about
+
+
 def answers(networks: Mapping[str, nn.Module], inputs: Batches) -> Batches:
     """Return the outputs of every network for each of its batches."""
     with torch.no_grad():

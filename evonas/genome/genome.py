@@ -5,8 +5,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, final
 
+from evonas import rows
+from evonas.errors import StoreError
 from evonas.genome import canonical
 from evonas.genome.layers import LayerGraph
+from evonas.genome.params import check_name
 
 CONTROL = "control"
 """The operator of an unedited clone that trains as long as its siblings."""
@@ -45,8 +48,16 @@ class Edit:
 
     @classmethod
     def from_json(cls, row: list[Any]) -> "Edit":
-        """Read what `to_json` wrote."""
-        return cls(row[0], tuple(row[1]), row[2], row[3])
+        """Read what `to_json` wrote.
+
+        Raises:
+            StoreError: if it cannot have written this.
+        """
+        if len(rows.rows(row, "an edit")) != 4:
+            raise StoreError("an edit is a list of operator, targets, arguments and previous edit")
+        operator, previous = rows.name(row[0], "operator"), rows.name(row[3], "previous")
+        args = rows.plain(rows.mapping(row[2], "args"), "args")
+        return cls(operator, rows.names(row[1], "targets"), args, previous)
 
 
 @final
@@ -102,13 +113,21 @@ class Genome:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Genome":
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            EvonasError: if it cannot have written this.
+        """
         known = {"architecture", "settings", "edits"}
+        graphs = rows.field(data, "architecture", rows.mapping)
+        for name in graphs:
+            check_name(name)
+        others = {name: value for name, value in data.items() if name not in known}
         return cls(
-            {name: LayerGraph.from_json(graph) for name, graph in data["architecture"].items()},
-            data["settings"],
-            {name: value for name, value in data.items() if name not in known},
-            tuple(Edit.from_json(row) for row in data["edits"]),
+            {name: LayerGraph.from_json(rows.mapping(g, name)) for name, g in graphs.items()},
+            rows.plain(rows.field(data, "settings", rows.mapping), "settings"),
+            rows.plain(others, "genome"),
+            tuple(Edit.from_json(row) for row in rows.field(data, "edits", rows.rows)),
         )
 
 
@@ -147,11 +166,16 @@ class Birth:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Birth":
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Raises:
+            EvonasError: if it cannot have written this.
+        """
+        parents = rows.field(data, "parents", rows.rows)
         return cls(
-            Genome.from_json(data["genome"]),
-            data["operator"],
-            tuple(data["parents"]),
-            data["seed"],
-            data.get("notes", {}),
+            Genome.from_json(rows.field(data, "genome", rows.mapping)),
+            rows.field(data, "operator", rows.name),
+            tuple(rows.whole(parent, "parents") for parent in parents),
+            rows.field(data, "seed", rows.whole),
+            rows.plain(rows.mapping(data.get("notes", {}), "notes"), "notes"),
         )

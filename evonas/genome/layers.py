@@ -15,10 +15,13 @@ from typing import Any, final
 
 import networkx as nx
 
-from evonas.errors import EditError
+from evonas import rows
+from evonas.errors import EditError, StoreError
 from evonas.genome import canonical
+from evonas.genome.params import check_name, check_params
 from evonas.genome.shapes import Shape, output_shape
 
+MAX_LAYERS = 2**16
 COMMUTATIVE = frozenset({"add"})
 
 
@@ -64,8 +67,18 @@ class Node:
 
     @classmethod
     def from_json(cls, row: list[Any]) -> "Node":
-        """Read what `to_json` wrote."""
-        return cls(row[0], row[1], tuple(row[2]), row[3], len(row) > 4)
+        """Read what `to_json` wrote.
+
+        Raises:
+            StoreError: if it cannot have written this.
+        """
+        if len(rows.rows(row, "a layer")) not in {4, 5} or row[4:] not in ([], [True]):
+            raise StoreError("a layer is a list of id, operation, inputs and parameters")
+        params = rows.mapping(row[3], "params")
+        check_params(rows.name(row[1], "op"), params)
+        return cls(
+            rows.name(row[0], "id"), row[1], rows.names(row[2], "inputs"), params, bool(row[4:])
+        )
 
 
 @final
@@ -157,21 +170,31 @@ class LayerGraph:
         Raises:
             EditError: naming the layer that breaks one.
         """
-        if len(self.by_id) != len(self.nodes):
-            raise EditError("two layers have the same id")
-        if [node.id for node in self.nodes if node.op == "output"] != [self.output.id]:
-            raise EditError("a graph ends in exactly one output")
-        seen: set[str] = set()
-        for node in self.nodes:
-            if not seen.issuperset(node.inputs):
-                missing = next(source for source in node.inputs if source not in seen)
-                raise EditError(f"layer {node.id!r} reads {missing!r}, which is not before it")
-            seen.add(node.id)
+        self.check_order()
         for node_id, readers in self.consumers.items():
             if not readers and node_id != self.output.id:
                 raise EditError(f"layer {node_id!r} reaches no output")
         self._check_mirrors()
         _ = self.shapes
+
+    def check_order(self) -> None:
+        """Check that layers have names of their own, stand after what they read, and end in one.
+
+        Raises:
+            EditError: naming the layer that does not.
+        """
+        if len(self.by_id) != len(self.nodes):
+            raise EditError("two layers have the same id")
+        ends = [node for node in self.nodes if node.op == "output"]
+        if not ends or ends != [self.output] or len(self.output.inputs) != 1:
+            raise EditError("a graph ends in exactly one output")
+        seen: set[str] = set()
+        for node in self.nodes:
+            check_name(node.id)
+            if not seen.issuperset(node.inputs):
+                missing = next(source for source in node.inputs if source not in seen)
+                raise EditError(f"layer {node.id!r} reads {missing!r}, which is not before it")
+            seen.add(node.id)
 
     def _check_mirrors(self) -> None:
         """Check that mirrored blocks have the same layers, in whichever order."""
@@ -225,9 +248,18 @@ class LayerGraph:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "LayerGraph":
-        """Read what `to_json` wrote."""
-        nodes = tuple(Node.from_json(row) for row in data["nodes"])
-        return cls(nodes, tuple(data.get("mirrors", ())))
+        """Read what `to_json` wrote.
+
+        Raises:
+            EvonasError: if it cannot have written this, or it is no network.
+        """
+        layers = rows.field(data, "nodes", rows.rows)
+        if len(layers) > MAX_LAYERS:
+            raise StoreError(f"a network has {len(layers)} layers, should have up to {MAX_LAYERS}")
+        nodes = tuple(Node.from_json(row) for row in layers)
+        graph = cls(nodes, rows.names(data.get("mirrors", []), "mirrors"))
+        graph.check_order()
+        return graph
 
 
 def _sorted(nodes: Mapping[str, Node]) -> tuple[Node, ...]:

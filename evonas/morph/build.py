@@ -13,7 +13,9 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from evonas.errors import EditError
 from evonas.genome import Genome, LayerGraph, Node
+from evonas.genome.params import check_name
 from evonas.genome.shapes import Shape
 from evonas.morph.modules import Lerp, Scale, SqueezeExcite
 
@@ -32,6 +34,7 @@ def build_graph(graph: LayerGraph) -> fx.GraphModule:
     root, code = nn.Module(), fx.Graph()
     values: dict[str, fx.Node] = {}
     for node in graph.nodes:
+        check_name(node.id)  # fx writes names into the code that it runs
         module = layer(node, [graph.shapes[source] for source in node.inputs])
         if module is not None:
             _attach(root, node.id, module)
@@ -104,10 +107,16 @@ def _attach(root: nn.Module, path: str, module: nn.Module) -> None:
     """Put `module` under a dotted path, with an empty module for every block on the way."""
     *blocks, local = path.split(".")
     for block in blocks:
-        if not hasattr(root, block):
-            root.add_module(block, nn.Module())
+        if not isinstance(getattr(root, block, None), nn.Module):
+            _add(root, block, nn.Module())
         root = root.get_submodule(block)
-    root.add_module(local, module)
+    _add(root, local, module)
+
+
+def _add(root: nn.Module, name: str, module: nn.Module) -> None:
+    if hasattr(root, name):
+        raise EditError(f"a layer or block is called {name!r}, which a module has for itself")
+    root.add_module(name, module)
 
 
 def _conv(params: Mapping[str, Any], shape: Shape) -> nn.Module:

@@ -9,6 +9,7 @@ from typing import Any
 import networkx as nx
 
 from evonas.lineage import DONOR, WEIGHTS
+from evonas.report.printable import printable
 from evonas.store.files import write
 
 
@@ -28,7 +29,7 @@ def tree_text(tree: "nx.DiGraph[int]") -> str:
         " ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + "  " + text
         for row, text in zip(cells, texts, strict=True)
     )
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(printable(line.rstrip()) for line in lines)
 
 
 def to_graphml(tree: "nx.DiGraph[int]", path: Path) -> None:

@@ -13,6 +13,7 @@ from evonas.genome import Birth
 from evonas.history import Individual, Objective
 from evonas.loop import View
 from evonas.report.board import Board, panel
+from evonas.report.printable import printable
 from evonas.report.terminal import closing_line, finished_line
 
 _FRAMES = 3
@@ -97,7 +98,7 @@ class Lines:
         self._print(finished_line(individual, self._objectives, done))
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 @final
@@ -127,7 +128,7 @@ class Live:
     def told(self, message: str) -> None:
         """Print what the engine has to say above the picture."""
         if message:
-            self._console.print(message, markup=False, highlight=False)
+            self._console.print(printable(message), markup=False, highlight=False)
 
     def resumed(self, individuals: Sequence[Individual]) -> None:
         """Take in what an earlier session has finished."""

@@ -12,6 +12,7 @@ from evonas.genome.past_pruning import PastPruning
 from evonas.history import Cost, Evaluation, Individual, Objective
 from evonas.report.failed import batches, kinds, num_failed
 from evonas.report.numbers import duration, short
+from evonas.report.printable import printable
 
 
 class Shown(Protocol):
@@ -54,7 +55,7 @@ def front_table(
             str(len(one.birth.genome.edits)),
             *(column[row] or "-" for column in texts.values()),
         ]
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
+from evonas import rows
 from evonas.errors import StoreError
 from evonas.genome import Birth
-from evonas.history import History, Order, Outcome, outcome_from_json
+from evonas.history import History, Order, Outcome
+from evonas.store.contents import birth_of, outcome_of
 from evonas.store.lines import decode, encode, lines_of
 
 JOURNAL = "journal.jsonl"
@@ -52,11 +54,11 @@ def read_journal(folder: Path) -> tuple[Record, int]:
         lines = lines_of(path)
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    record, intact = _read(lines)
+    record, intact, reason = _read(lines)
     is_torn = intact == len(lines) - 1 and not lines[-1].endswith(b"\n")
     if intact < len(lines) and not is_torn:
         raise StoreError(
-            f"line {intact + 1} of {str(path)!r} is damaged; "
+            f"line {intact + 1} of {str(path)!r} is {reason}; "
             f"`evonas repair {folder}` keeps all the others"
         )
     return record, sum(map(len, lines[:intact]))
@@ -81,30 +83,27 @@ def outcome_line(number: int, outcome: Outcome, elapsed: float) -> bytes:
     return encode({"outcome": timeless.to_json(), "number": number, "clock": clock})
 
 
-def outcome_of(line: Mapping[str, Any]) -> Outcome:
-    """Return the outcome that a line tells, with its clock time put back."""
-    outcome = outcome_from_json(line["outcome"])
-    return replace(outcome, cost=replace(outcome.cost, seconds=line["clock"]["seconds"]))
-
-
-def _read(lines: Sequence[bytes]) -> tuple[Record, int]:
-    """Return what the lines say up to the first that is damaged or out of order, and its place."""
+def _read(lines: Sequence[bytes]) -> tuple[Record, int, str]:
+    """Return what the lines say up to the first that is damaged, its place, and what it is."""
     record, elapsed = Record([], {}, 0.0), 0.0
     for place, raw in enumerate(lines):
         line = decode(raw)
-        if line is None or not _follows(line, record):
-            return replace(record, elapsed=elapsed), place
-        if "birth" in line:
-            record.births.append(Birth.from_json(line["birth"]))
-        else:
-            record.outcomes[line["number"]] = outcome_of(line)
-            elapsed = float(line["clock"]["elapsed"])
-    return replace(record, elapsed=elapsed), len(lines)
+        try:
+            if line is None or not _follows(line, record):
+                return replace(record, elapsed=elapsed), place, "damaged"
+            if "birth" in line:
+                record.births.append(birth_of(line, len(record.births)))
+            else:
+                outcome, elapsed = outcome_of(line, line["number"])
+                record.outcomes[line["number"]] = outcome
+        except StoreError as error:
+            return replace(record, elapsed=elapsed), place, f"damaged or forged ({error})"
+    return replace(record, elapsed=elapsed), len(lines), ""
 
 
 def _follows(line: Mapping[str, Any], record: Record) -> bool:
     """Return whether a line is the next birth, or the outcome of a birth that has none."""
-    number, births = line["number"], len(record.births)
+    number, births = rows.field(line, "number", rows.whole), len(record.births)
     return (
         number == births if "birth" in line else number < births and number not in record.outcomes
     )

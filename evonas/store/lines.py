@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evonas import strict
+from evonas.errors import StoreError
+
 
 def encode(line: Mapping[str, Any]) -> bytes:
     """Return an object as a line with its checksum."""
@@ -14,12 +17,16 @@ def encode(line: Mapping[str, Any]) -> bytes:
 
 
 def decode(raw: bytes) -> dict[str, Any] | None:
-    """Return the object without its checksum, or None if the line is torn or damaged."""
+    """Return the object without its checksum, or None if the line is torn, damaged or forged."""
     body, mark, check = raw.rpartition(b',"crc":"')
     text = body + b"}"
     if not mark or check != f'{zlib.crc32(text):08x}"}}\n'.encode():
         return None
-    return json.loads(text)
+    try:
+        line = strict.parse(text)
+    except StoreError:
+        return None
+    return line if isinstance(line, dict) else None
 
 
 def lines_of(path: Path) -> list[bytes]:

@@ -6,10 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
+from evonas import rows
+from evonas.errors import StoreError
 from evonas.genome import Birth
 from evonas.history import Outcome
+from evonas.store.contents import birth_of, outcome_of
 from evonas.store.files import write
-from evonas.store.journal import JOURNAL, birth_line, outcome_of
+from evonas.store.journal import JOURNAL, birth_line
 from evonas.store.lines import decode, lines_of
 
 DAMAGED = "journal.damaged"
@@ -75,11 +78,15 @@ def salvage(folder: Path) -> Salvage:
     seen: set[tuple[int, bool]] = set()
     for place, raw in enumerate(lines_of(folder / JOURNAL), start=1):
         row = decode(raw)
-        if row is None or (key := (row["number"], "birth" in row)) in seen:
+        try:
+            line = None if row is None else _line(place, raw, row)
+        except StoreError:  # forged: its checksum is right, and no search has written it
+            line = None
+        if line is None or (key := (line.number, isinstance(line.told, Birth))) in seen:
             damaged[place] = raw
             continue
         seen.add(key)
-        lines.append(Line(place, raw, row["number"], _told(row)))
+        lines.append(line)
     return Salvage(lines, damaged)
 
 
@@ -101,8 +108,10 @@ def rewrite(folder: Path, found: Salvage, births: Sequence[Birth]) -> int:
     return len(beyond)
 
 
-def _told(row: Mapping[str, Any]) -> Birth | Outcome:
-    return Birth.from_json(row["birth"]) if "birth" in row else outcome_of(row)
+def _line(place: int, raw: bytes, row: Mapping[str, Any]) -> Line:
+    number = rows.field(row, "number", rows.whole)
+    told = birth_of(row, number) if "birth" in row else outcome_of(row, number)[0]
+    return Line(place, raw, number, told)
 
 
 def _in_order(lines: Sequence[Line], births: Sequence[Birth]) -> list[bytes]:

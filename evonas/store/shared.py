@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from evonas import rows, strict
 from evonas.errors import StoreError
 from evonas.store.files import write
 from evonas.store.lines import decode, encode
@@ -20,6 +21,7 @@ from evonas.store.lines import decode, encode
 CONFIG, PREPARED, REFERENCE = "run.toml", "prepared.safetensors", "latency.json"
 SHARED = (PREPARED, REFERENCE)
 PREPARED_HASH = "prepared.json"
+MAX_CONFIG = 2**20
 _SEAL = "# crc32 of the lines above: "
 
 
@@ -80,7 +82,7 @@ def load_reference(folder: Path) -> float | None:
         StoreError: if the file is damaged.
     """
     row = read_object(folder / REFERENCE)
-    return None if row is None else float(row["reference_seconds"])
+    return None if row is None else float(rows.field(row, "reference_seconds", rows.number, 0))
 
 
 def write_object(path: Path, row: Mapping[str, Any]) -> None:
@@ -96,7 +98,8 @@ def read_object(path: Path) -> Mapping[str, Any] | None:
     """
     if not path.exists():
         return None
-    row = decode(path.read_bytes())
+    with path.open("rb") as file:
+        row = decode(file.read(strict.MAX_BYTES + 1))
     if row is None:
         raise _damaged(path)
     return row
@@ -117,10 +120,14 @@ def read_config(folder: Path) -> Mapping[str, Any]:
     path = folder / CONFIG
     if not path.exists():
         raise StoreError(f"{str(path)!r} is missing; the search writes it again")
-    text, mark, seal = path.read_bytes().rpartition(_SEAL.encode())
+    with path.open("rb") as file:
+        text, mark, seal = file.read(MAX_CONFIG + 1).rpartition(_SEAL.encode())
     if not mark or seal != f"{zlib.crc32(text):08x}\n".encode():
         raise _damaged(path)
-    return tomllib.loads(text.decode())
+    try:
+        return tomllib.loads(text.decode())
+    except (ValueError, RecursionError):
+        raise _damaged(path) from None
 
 
 def set_aside(path: Path) -> Path:

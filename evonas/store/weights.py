@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from evonas.errors import StoreError
 from evonas.state import State
 from evonas.store.files import write
@@ -47,12 +49,17 @@ def load_state(folder: Path, digest: str) -> State:
     """
     if trouble := trouble_with(folder, digest):
         raise StoreError(f"{trouble}; `evonas repair {folder} --retrain` makes them again")
-    return State.from_file(weights_path(folder, digest))
+    try:
+        return State.from_file(weights_path(folder, digest))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise StoreError(f"the weights {digest[:12]} are none: {error}") from None
 
 
 def trouble_with(folder: Path, digest: str) -> str:
     """Say what is wrong with the weights of this hash, or nothing."""
     path = weights_path(folder, digest)
+    if path.exists() and not path.is_file():
+        return f"the weights {digest[:12]} are no file in {str(path.parent)!r}"
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

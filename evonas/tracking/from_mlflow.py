@@ -4,7 +4,6 @@ A genome is read from a parameter and an outcome from a tag, so that a page of t
 hundreds of candidates; what was too long for that is fetched from the artifacts.
 """
 
-import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -16,9 +15,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from evonas import rows, strict
 from evonas.errors import StoreError
-from evonas.genome import Birth, Genome
-from evonas.history import History, Individual, outcome_from_json
+from evonas.genome import Birth
+from evonas.history import History, Individual
+from evonas.outcomes import outcome_from_json
 from evonas.tracking import mlflow_store
 from evonas.tracking.mlflow_runs import NAME
 from evonas.tracking.mlflow_values import LONGEST_NAME, artifacts_of
@@ -93,15 +94,26 @@ def _individuals(runs: Iterable[Run], uri: str) -> Iterator[Individual]:
 def _individual(run: Run, uri: str) -> Individual:
     tags = {name.removeprefix(TAG): value for name, value in run.data.tags.items()}
     text, told = run.data.params.get(GENOME), run.data.tags.get(OUTCOME)
-    genome = Genome.from_json(json.loads(text) if text else _artifact(run, GENOME_FILE, uri))
-    if genome.key != tags["key"]:
-        raise ValueError(f"its genome has the key {genome.key}, not {tags['key']}")
-    birth = Birth(genome, tags["operator"], tuple(json.loads(tags["parents"])), int(tags["seed"]))
-    outcome = outcome_from_json(json.loads(told) if told else _artifact(run, OUTCOME_FILE, uri))
-    return Individual(int(tags["number"]), birth, outcome)
+    row = {
+        "genome": _parsed(text) if text else _artifact(run, GENOME_FILE, uri),
+        "operator": tags.get("operator"),
+        "parents": _parsed(rows.field(tags, "parents", rows.text)),
+        "seed": _parsed(rows.field(tags, "seed", rows.text)),
+    }
+    birth, number = Birth.from_json(row), int(tags["number"])
+    if birth.genome.key != tags["key"]:
+        raise ValueError(f"its genome has the key {birth.genome.key}, not {tags['key']}")
+    if any(parent >= number for parent in birth.parents):
+        raise ValueError(f"its parents {birth.parents} are not all older")
+    outcome = _parsed(told) if told else _artifact(run, OUTCOME_FILE, uri)
+    return Individual(number, birth, outcome_from_json(rows.mapping(outcome, "outcome")))
+
+
+def _parsed(text: str) -> Any:
+    return strict.parse(text.encode())
 
 
 def _artifact(run: Run, name: str, uri: str) -> Any:
     with tempfile.TemporaryDirectory(prefix="evonas-") as folder:
         path = artifacts_of(run.info, uri).download_artifacts(name, folder)
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return strict.read(Path(path))

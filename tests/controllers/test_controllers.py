@@ -22,7 +22,8 @@ from evonas.controllers.optuna_sampler import OptunaSampler
 from evonas.controllers.random_search import RandomSearch
 from evonas.errors import ConfigError
 from evonas.genome import Birth, canonical
-from evonas.history import Evaluation, Failure, History, Individual, outcome_from_json
+from evonas.history import Evaluation, Failure, History, Individual
+from evonas.outcomes import outcome_from_json
 from evonas.selection import front_of, hypervolume
 
 EVOLVING = [Eena(population=8), Aging(population=8), Nsga2(population=8)]

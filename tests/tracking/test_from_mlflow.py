@@ -21,13 +21,20 @@ def text(individuals: History) -> str:
     return json.dumps(rows, sort_keys=True)
 
 
-def test_the_lineage_from_mlflow_equals_the_one_from_the_journal(mirrored: str) -> None:
-    read = history_from_mlflow(mirrored, "evonas", "digits")
-    assert same(family_tree(read, OBJECTIVES), family_tree(history(), OBJECTIVES))
+def test_the_lineage_from_mlflow_equals_the_one_from_the_journal(uri: str) -> None:
+    assert track(MlflowTracker(uri=uri), search(), history(6), (), LONG) == ""
+    read = history_from_mlflow(uri, "evonas", "digits")
+    assert same(family_tree(read, OBJECTIVES), family_tree(history(6), OBJECTIVES))
 
 
-def test_births_and_outcomes_come_back_exactly(mirrored: str) -> None:
-    assert text(history_from_mlflow(mirrored, "evonas", "digits")) == text(history())
+def test_births_and_outcomes_come_back_exactly(uri: str) -> None:
+    assert track(MlflowTracker(uri=uri), search(), history(6), (), LONG) == ""
+    assert text(history_from_mlflow(uri, "evonas", "digits")) == text(history(6))
+
+
+def test_what_no_journal_can_hold_is_not_read_from_mlflow_either(mirrored: str) -> None:
+    with pytest.raises(StoreError, match="NaN is no number"):
+        history_from_mlflow(mirrored, "evonas", "digits")
 
 
 def test_the_newest_search_of_a_name_is_read(uri: str) -> None:
