@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from operator import index
 from pathlib import Path
 from traceback import format_exception
 from typing import final
@@ -223,13 +224,14 @@ class _Watch:
         self.curve: list[tuple[int, Mapping[str, float]]] = []
 
     def __call__(self, step: int, /, **metrics: float) -> None:
-        _check_finite(metrics, f" at step {step}")
-        self.curve.append((step, metrics))
-        self._report(Reported(self._job.number, step, metrics))
+        told = {name: float(value) for name, value in metrics.items()}
+        _check_finite(told, f" at step {step}")
+        self._report(Reported(self._job.number, index(step), told))
+        self.curve.append((index(step), told))
         worst = self._job.stop_at.get(step)
-        if worst is not None and self._first.name in metrics:
+        if worst is not None and self._first.name in told:
             sign = 1 if self._first.direction == "min" else -1
-            if sign * metrics[self._first.name] > worst:
+            if sign * told[self._first.name] > worst:
                 raise Stopped
 
 

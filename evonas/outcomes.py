@@ -1,10 +1,12 @@
 """Outcomes read back from JSON, every value checked."""
 
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
-from evonas import rows
+from evonas import rows, strict
 from evonas.errors import StoreError
 from evonas.history import Cost, Curve, Evaluation, Failure, FailureKind, Outcome
 
@@ -39,6 +41,37 @@ def outcome_from_json(data: Mapping[str, Any]) -> Outcome:
     )
 
 
+def recordable(outcome: Outcome) -> Outcome:
+    """Return an outcome as it is read back from where it is written.
+
+    Raises:
+        TypeError: if it holds what JSON cannot.
+        ValueError: if it could be written, and then not be read.
+    """
+    if isinstance(outcome, Failure):
+        outcome = legible(outcome)
+    try:
+        return outcome_from_json(strict.parse(json.dumps(outcome.to_json()).encode()))
+    except StoreError as error:
+        raise ValueError(f"its outcome cannot be recorded: {error}") from None
+
+
+def legible(failure: Failure) -> Failure:
+    """Return a failure in whose words all is text; a file's name, for one, need not be."""
+    return replace(failure, message=_text(failure.message), traceback=_text(failure.traceback))
+
+
+def point_of(value: Any, what: str) -> tuple[int, Mapping[str, float]]:
+    """Return a point of a curve: a step and metrics.
+
+    Raises:
+        StoreError: if it is none.
+    """
+    if len(rows.rows(value, what)) != 2:
+        raise StoreError(f"{what} has a point of {len(value)} parts, should be 2")
+    return rows.whole(value[0], what), rows.numbers(value[1], what)
+
+
 def weights_name(value: Any, what: str) -> str:
     """Return the hash by which a state is stored, or the empty string for none.
 
@@ -66,9 +99,8 @@ def _cost(value: Any, what: str) -> Cost:
 
 
 def _curve(value: Any, what: str) -> Curve:
-    points: list[tuple[int, Mapping[str, float]]] = []
-    for point in rows.rows(value, what):
-        if len(rows.rows(point, what)) != 2:
-            raise StoreError(f"{what} has a point of {len(point)} parts, should be 2")
-        points.append((rows.whole(point[0], what), rows.numbers(point[1], what)))
-    return tuple(points)
+    return tuple(point_of(point, what) for point in rows.rows(value, what))
+
+
+def _text(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()

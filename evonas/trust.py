@@ -20,7 +20,7 @@ from typing import Any
 from evonas.errors import ConfigError, EvonasError, StoreError
 from evonas.genome import Birth, Genome, LayerGraph
 from evonas.plugins import CODE
-from evonas.store.shared import CONFIG, read_config
+from evonas.store import CONFIG, read_config, write_text
 
 SIGNATURE = "run.signature"
 MAX_ELEMENTS = 2**26
@@ -30,11 +30,14 @@ _KEY_BYTES = 32
 
 
 def sign(folder: Path) -> None:
-    """Sign the run file of a folder, if this user can keep a key."""
+    """Sign the run file of a folder, if this user can keep a key.
+
+    Raises:
+        StoreError: if the signature cannot be written.
+    """
     key = _key()
     if key is not None:
-        (folder / SIGNATURE).unlink(missing_ok=True)
-        (folder / SIGNATURE).write_text(_signature(folder, key) + "\n", encoding="ascii")
+        write_text(folder / SIGNATURE, _signature(folder, key) + "\n")
 
 
 def is_signed(folder: Path) -> bool:

@@ -134,7 +134,7 @@ BAD: Sequence[tuple[str, str]] = [
     ("births=-1", "births is -1"),
     ("birth=3", "did you mean 'births'"),
     ("genes.lr.low=1", "lr"),
-    ("executor.name=ray", "unknown executor 'ray'"),
+    ("executor.name=slurm", "unknown executor 'slurm'"),
 ]
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 import tomli_w
-from support.commands import Command, command, wait_until
+from support.commands import Command, command
 from support.tiny_search import TINY
+from support.waiting import wait_until
 
 from evonas.store import JOURNAL, decisions, read_journal
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import tomli_w
-from support.commands import Command, command, wait_until
+from support.commands import Command, command
 from support.tiny_search import TINY
+from support.waiting import wait_until
 
 from evonas import seeds
 from evonas.interrupts import ECHO, PATIENCE

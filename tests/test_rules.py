@@ -116,8 +116,7 @@ def test_a_global_draw_is_found(line: str) -> None:
 
 UNPICKLING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
 MAY_PICKLE = {
-    "evonas/executors/processes.py": "whether what goes to a worker of ours can be pickled",
-    "evonas/executors/ray_cluster.py": "what goes to a cluster, which is trusted",
+    "evonas/executors/travel.py": "what goes to workers of ours, or to a cluster, which is trusted",
     "evonas/executors/ray_place.py": "what comes to a node from the search, its own cluster's",
     "evonas/testing/classes.py": "a plug-in under test, to itself and back",
 }

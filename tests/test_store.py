@@ -4,7 +4,9 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -128,6 +130,17 @@ def test_a_number_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
     with closing(opened), pytest.raises(ValueError, match="JSON"):
         opened.outcome(0, Evaluation({"error": float("nan")}), 1.0)
     assert journal(tmp_path) == before
+
+
+@pytest.mark.parametrize("change", [{"seed": -1}, {"operator": "\udcff"}, {"parents": (7,)}])
+def test_a_birth_that_could_not_be_read_back_is_never_written(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    with closing(Store(tmp_path, "flush")) as opened:
+        opened.birth(0, birth(0))
+        with pytest.raises(StoreError, match="#1 cannot be recorded"):
+            opened.birth(1, replace(birth(1), **change))
+    assert store.read_journal(tmp_path)[0].births == [birth(0)]
 
 
 def test_clock_times_are_kept_apart_from_what_decides(folder: Path) -> None:

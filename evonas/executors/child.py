@@ -92,10 +92,7 @@ class _Line:
 
     def end(self, outcome: Outcome) -> None:
         """Send the last word, with all that was printed before it."""
-        try:
-            message = json.dumps(outcome.to_json()).encode()
-        except Exception as error:  # noqa: BLE001 - metrics that are no numbers, of any kind
-            message = json.dumps(failure_of(error).to_json()).encode()
+        message = json.dumps(outcome.to_json()).encode()
         sys.stdout.flush()
         sys.stderr.flush()
         self._send(message)

@@ -3,13 +3,16 @@
 import time
 import traceback
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import final
 
 import torch
 
+from evonas.errors import StoreError
 from evonas.executors.executor import Evaluate, Job, Listener, Reported
 from evonas.history import Cost, Curve, Failure, Outcome
+from evonas.outcomes import legible, point_of, recordable
 
 LONGEST = 10_000
 """Points of a failure's curve that are kept, the last ones; a sane trainer reports fewer."""
@@ -21,11 +24,19 @@ class Heard:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._points: deque[tuple[int, dict[str, float]]] = deque(maxlen=LONGEST)
+        self._points: deque[tuple[int, Mapping[str, float]]] = deque(maxlen=LONGEST)
 
     def __call__(self, reported: Reported) -> None:
-        """Remember a report and pass it on."""
-        self._points.append((reported.step, dict(reported.metrics)))
+        """Remember a report and pass it on.
+
+        Raises:
+            ValueError: if no journal could hold it.
+        """
+        try:
+            point = point_of([reported.step, dict(reported.metrics)], "report")
+        except StoreError as error:
+            raise ValueError(str(error)) from None
+        self._points.append(point)
         self._listener(reported)
 
     @property
@@ -43,7 +54,7 @@ def outcome_of(evaluate: Evaluate, job: Job, listener: Listener, threads: int = 
     heard = Heard(listener)
     torch.set_num_threads(threads)
     try:
-        outcome = evaluate(job, heard)
+        outcome = recordable(evaluate(job, heard))
     except SystemExit as left:
         outcome = Failure("lost", f"the candidate called sys.exit({left.code!r})")
     except Exception as error:  # noqa: BLE001 - the contract: no candidate stops the search
@@ -63,4 +74,4 @@ def failure_of(error: Exception) -> Failure:
     message = " ".join("".join(lines).split())
     is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
     trace = "".join(traceback.format_exception(error))
-    return Failure("memory" if is_memory else "error", message, trace)
+    return legible(Failure("memory" if is_memory else "error", message, trace))

@@ -6,7 +6,6 @@ imports torch for every candidate (seconds).
 """
 
 import multiprocessing
-import pickle
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from evonas.executors.cores import usable_cores
 from evonas.executors.executor import Evaluate, Executor, Finished, Job, Listener, Pool
 from evonas.executors.scratch import Scratch
 from evonas.executors.slots import Devices, Layout, Machine, Slot
+from evonas.executors.travel import pickled
 from evonas.executors.worker import Terms, Worker
 
 StartMethod = Literal["forkserver", "spawn"]
@@ -88,13 +88,7 @@ class Processes(Executor):
             ConfigError: if the machine has not what is asked, or `evaluate` cannot travel.
         """
         slots = self._layout.slots(Machine(devices.accelerators(), usable_cores()))
-        try:
-            pickle.dumps(evaluate)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise ConfigError(
-                f"executor 'processes' cannot send the candidates' parts to a worker ({error});"
-                " define classes at the top of a module, or use executor = 'serial'"
-            ) from error
+        _ = pickled(evaluate, "processes")
         if self.start_method == "forkserver":
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload([Worker.__module__, *_SLOW, *_homes(evaluate)])

@@ -5,7 +5,6 @@ the executor `processes` does (`evonas.executors.ray_place`). Deadlines, the cap
 are that one implementation.
 """
 
-import pickle
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, final
@@ -13,6 +12,7 @@ from typing import Literal, final
 from evonas.errors import ConfigError
 from evonas.executors.executor import Evaluate, Executor, Listener, Pool
 from evonas.executors.processes import Processes
+from evonas.executors.travel import pickled
 
 _MEGABYTE = 2**20
 
@@ -79,7 +79,7 @@ class Ray(Executor):
         # ray is an extra, and takes half a second to import
         from evonas.executors.ray_pool import started  # noqa: PLC0415
 
-        return started(self, _pickled(evaluate), evaluate, listener)
+        return started(self, pickled(evaluate, "ray"), evaluate, listener)
 
     @property
     def isolation(self) -> Processes:
@@ -104,13 +104,3 @@ class Ray(Executor):
             "memory": float((self.memory or 0) * _MEGABYTE),
         }
         return {name: amount for name, amount in wanted.items() if amount}
-
-
-def _pickled(evaluate: Evaluate) -> bytes:
-    try:
-        return pickle.dumps(evaluate)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ConfigError(
-            f"executor 'ray' cannot send the candidates' parts to a node ({error});"
-            " define classes at the top of a module, or use executor = 'serial'"
-        ) from error

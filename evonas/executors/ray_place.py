@@ -1,31 +1,22 @@
 """A slot of the executor `ray` on its node: an actor that evaluates as `processes` does."""
 
-import fcntl
 import os
 import pickle
-import shutil
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Generator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from queue import SimpleQueue
-from typing import TextIO, final
-
-import psutil
+from typing import final
 
 from evonas.executors.executor import Evaluate, Finished, Job, Portable, Reported
 from evonas.executors.guard import failure_of
 from evonas.executors.processes import Processes
 from evonas.executors.ray_files import Copy, Parcels
+from evonas.executors.scratch import Scratch
 from evonas.history import Evaluation, Failure, Outcome
-
-_PREFIX = "evonas-slot-"
-_LOCK = "lock"
-_YOUNG_SECONDS = 60.0
+from evonas.interrupts import kill_children
 
 
 @final
@@ -58,14 +49,14 @@ class Place:
         # multiprocessing would otherwise run Ray's main script again in every worker
         vars(sys.modules["__main__"]).pop("__file__", None)
         sys.path.extend(path for path in paths if path not in sys.path)
-        sweep()
-        self._folder, self._lock = own_folder()
-        tempfile.tempdir = os.environ["TMPDIR"] = str(self._folder)  # what workers leave goes too
+        self._scratch = Scratch()
+        folder = self._scratch.folder()
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)  # what workers leave goes, too
         found: Evaluate = pickle.loads(evaluate)  # noqa: S301 - of the driver, whom Ray trusts too
         self._copy: Copy | None = None
         if isinstance(found, Portable):
-            self._copy = Copy(self._folder)
-            found = found.moved(self._folder)
+            self._copy = Copy(folder)
+            found = found.moved(folder)
         self._words: SimpleQueue[Reported | Finished] = SimpleQueue()
         self._pool = isolation.start(found, self._words.put)
 
@@ -83,10 +74,8 @@ class Place:
 
     def leave(self) -> None:
         """End all that runs here and remove the folder; the actor is of no use afterwards."""
-        for process in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        kill_children()
+        self._scratch.close()
 
     def _evaluate(self, job: Job) -> None:
         try:
@@ -96,40 +85,8 @@ class Place:
             self._words.put(Finished(job.number, replace(failure_of(error), kind="lost")))
 
     def _landed(self, outcome: Outcome) -> Landed:
-        if (
-            isinstance(outcome, Failure) and outcome.kind == "storage"
-        ):  # of this copy, not the run's
-            return Landed(replace(outcome, kind="lost"))
+        if isinstance(outcome, Failure) and outcome.kind == "storage":
+            return Landed(replace(outcome, kind="lost"))  # of this copy, not the run's
         if isinstance(outcome, Evaluation) and outcome.weights and self._copy is not None:
             return Landed(outcome, self._copy.weights(outcome.weights))
         return Landed(outcome)
-
-
-def own_folder() -> tuple[Path, TextIO]:
-    """Make a folder that is locked for as long as this process lives."""
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    draft = folder / f"{_LOCK}.new"
-    lock = draft.open("w", encoding="utf-8")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    draft.rename(folder / _LOCK)  # a lock that others see is held
-    return folder, lock
-
-
-def sweep() -> None:
-    """Remove the folders of slots that have died without a chance to."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if _is_abandoned(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_abandoned(folder: Path) -> bool:
-    lock = folder / _LOCK
-    if not lock.exists():
-        return time.time() - folder.stat().st_mtime > _YOUNG_SECONDS
-    with lock.open("r", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True

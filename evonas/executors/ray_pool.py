@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError
 
 from evonas import store
 from evonas.errors import ConfigError, EvonasError, StoreError
@@ -170,7 +170,7 @@ class _RayPool(Pool):
         files = self._evaluate.files(job) if isinstance(self._evaluate, Portable) else {}
         try:
             parcels = self._dispatch.parcels(files)
-        except OSError as error:
+        except (OSError, ObjectStoreFullError, OutOfDiskError) as error:
             self._finished.append(Finished(job.number, Failure("storage", str(error))))
             return
         slot.begin(job, parcels)

@@ -1,27 +1,25 @@
-"""Where workers keep temporary files, gone with them however they and their controller went."""
+"""Where a pool's workers keep temporary files, gone with them however the pool and they went."""
 
 import contextlib
 import fcntl
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import final
 
 _PREFIX = "evonas-"
 _LOCK = "lock"
-_SETTLED_SECONDS = 60.0
-"""The age from which a folder without a lock is surely not one that is being made."""
 
 
 @final
 class Scratch:
     """A folder of folders, locked as long as the process that made it lives.
 
-    Making one removes those whose makers are dead. A lock tells these apart on machines that share
-    a disk and in containers, where the number of a process says nothing.
+    Making one removes those whose makers are dead; one without a lock is somebody else's. A lock
+    tells these apart on machines that share a disk and in containers, where the number of a process
+    says nothing.
     """
 
     def __init__(self) -> None:
@@ -29,8 +27,10 @@ class Scratch:
             with contextlib.suppress(OSError):  # another's, or removed by another meanwhile
                 _remove_if_left(folder)
         self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lock = os.open(self._folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        draft = self._folder / f"{_LOCK}.new"
+        self._lock = os.open(draft, os.O_CREAT | os.O_RDWR, 0o600)
         _ = _locks(self._lock)
+        draft.rename(self._folder / _LOCK)  # a lock that others see is held
 
     def folder(self) -> Path:
         """Make a folder for one worker."""
@@ -50,8 +50,6 @@ def remove(folder: Path) -> None:
 
 
 def _remove_if_left(folder: Path) -> None:
-    if time.time() - folder.lstat().st_mtime < _SETTLED_SECONDS:
-        return
     with _opened(folder / _LOCK) as lock:
         if _locks(lock):
             remove(folder)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 
 from evonas.errors import StoreError
 
+_DRAFT = re.compile(r"\..+\.[0-9]{1,9}")
 _REMEDIES = {
     errno.EIO: "mend the disk",
     errno.ENOSPC: "make room",
@@ -51,11 +53,23 @@ def write_text(path: Path, text: str) -> None:
     write(path, text.encode())
 
 
+def move(path: Path, to: Path) -> Path:
+    """Move a file within a run's folder; return where it is now.
+
+    Raises:
+        StoreError: if it cannot be moved.
+    """
+    try:
+        to.parent.mkdir(exist_ok=True)
+        return path.replace(to)
+    except OSError as error:
+        raise cannot_write(to, error) from error
+
+
 def sweep(folder: Path) -> None:
     """Remove the drafts that dead processes have left in a run's folder; the caller holds it."""
     for draft in (*folder.glob(".*.*"), *(folder / "weights").glob(".*.*")):
-        process = draft.suffix.removeprefix(".")
-        if process.isdecimal() and not _is_another(int(process)):
+        if _DRAFT.fullmatch(draft.name) and not _is_another(int(draft.suffix[1:])):
             draft.unlink(missing_ok=True)
 
 

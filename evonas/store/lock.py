@@ -6,12 +6,13 @@ import shlex
 import socket
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from evonas.errors import StoreError
+from evonas.store.files import cannot_write
 
 _LONGEST = 500
 
@@ -23,14 +24,18 @@ def held(folder: Path) -> Generator[None]:
     The file says who holds it; what a dead process has left there holds nothing.
 
     Raises:
-        StoreError: if another process holds it, or the file system has no locks.
+        StoreError: if another process holds it, the disk refuses, or its file system has no locks.
     """
-    with (folder / "lock").open("a+", encoding="utf-8", errors="replace") as file:
-        _take(file, folder)
+    path = folder / "lock"
+    with ExitStack() as leaving:
+        try:
+            _take(leaving.enter_context(path.open("a+b", buffering=0)), folder)
+        except OSError as error:
+            raise cannot_write(path, error) from error
         yield
 
 
-def _take(file: TextIO, folder: Path) -> None:
+def _take(file: FileIO, folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -43,11 +48,11 @@ def _take(file: TextIO, folder: Path) -> None:
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     command = shlex.join(sys.argv)[:_LONGEST]
     file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}: {command}\n")
-    file.flush()
+    holder = f"process {os.getpid()} on {socket.gethostname()} since {since}: {command}\n"
+    file.write(holder.encode(errors="replace"))
 
 
-def _holder(file: TextIO) -> str:
+def _holder(file: FileIO) -> str:
     file.seek(0)
-    line = file.readline(2 * _LONGEST).strip()
+    line = file.readline(2 * _LONGEST).decode(errors="replace").strip()
     return "".join(one if one.isprintable() else "?" for one in line) or "another process"

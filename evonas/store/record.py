@@ -9,19 +9,24 @@ What is guaranteed, with `durability = "fsync"`:
 - Weights are named by the hash of their content and stand on the disk before the line that names
   them; the hash is compared whenever they are read.
 - Where the disk refuses a write, the journal is cut back to its last whole line.
+- Nothing is written to the journal that could not be read back.
 
 With `"flush"` the same holds when a process is killed; a power cut may take the last lines.
 """
 
 import os
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
+from evonas.errors import StoreError
 from evonas.genome import Birth
 from evonas.history import Outcome
+from evonas.store.contents import birth_of, outcome_of
 from evonas.store.files import cannot_write, sweep, sync_folder
 from evonas.store.journal import JOURNAL, birth_line, outcome_line, read_journal
+from evonas.store.lines import decode
 from evonas.store.lock import held
 from evonas.store.weights import drop_unnamed
 
@@ -65,18 +70,22 @@ class Store:
         """Append the line of a birth.
 
         Raises:
-            StoreError: if the disk refuses it; the journal is as it was.
+            StoreError: if it cannot be, or the disk refuses it; the journal is as it was.
         """
-        self._append(birth_line(number, birth))
+        line = birth_line(number, birth)
+        _check(line, number, birth_of)
+        self._append(line)
         self._last = number
 
     def outcome(self, number: int, outcome: Outcome, elapsed: float) -> None:
         """Append the line of an outcome, whose weights are already stored.
 
         Raises:
-            StoreError: if the disk refuses it; the journal is as it was.
+            StoreError: if it cannot be, or the disk refuses it; the journal is as it was.
         """
-        self._append(outcome_line(number, outcome, elapsed))
+        line = outcome_line(number, outcome, elapsed)
+        _check(line, number, outcome_of)
+        self._append(line)
 
     def close(self) -> None:
         """Close the journal and let other processes have the folder; the workers are gone."""
@@ -99,3 +108,18 @@ class Store:
             kept = f"the record is kept up to #{self._last}" if self._last >= 0 else "it is empty"
             raise cannot_write(self.folder / JOURNAL, error, kept) from error
         self._length += len(line)
+
+
+def _check(line: bytes, number: int, read: Callable[[Mapping[str, Any], int], object]) -> None:
+    """Check that a line can be read back, before it is written.
+
+    Raises:
+        StoreError: saying what cannot.
+    """
+    row = decode(line)
+    if row is None:
+        raise StoreError(f"#{number} cannot be recorded: it holds what JSON cannot")
+    try:
+        read(row, number)
+    except StoreError as error:
+        raise StoreError(f"#{number} cannot be recorded: {error}") from None

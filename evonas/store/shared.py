@@ -15,7 +15,7 @@ from torch import Tensor
 
 from evonas import rows, strict
 from evonas.errors import StoreError
-from evonas.store.files import write
+from evonas.store.files import move, write
 from evonas.store.lines import decode, encode
 
 CONFIG, PREPARED, REFERENCE = "run.toml", "prepared.safetensors", "latency.json"
@@ -131,8 +131,12 @@ def read_config(folder: Path) -> Mapping[str, Any]:
 
 
 def set_aside(path: Path) -> Path:
-    """Move a damaged file out of the way, to be looked at; return where it is now."""
-    return path.replace(path.with_name(f"{path.name}.damaged"))
+    """Move a damaged file out of the way, to be looked at; return where it is now.
+
+    Raises:
+        StoreError: if it cannot be moved.
+    """
+    return move(path, path.with_name(f"{path.name}.damaged"))
 
 
 def _damaged(path: Path) -> StoreError:

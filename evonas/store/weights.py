@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 
 from evonas.errors import StoreError
 from evonas.state import State
-from evonas.store.files import write
+from evonas.store.files import move, write
 
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
@@ -71,20 +71,24 @@ def trouble_with(folder: Path, digest: str) -> str:
 
 
 def set_weights_aside(folder: Path, digest: str) -> None:
-    """Move damaged weights out of the way, to be looked at."""
+    """Move damaged weights out of the way, to be looked at.
+
+    Raises:
+        StoreError: if they cannot be moved.
+    """
     path = weights_path(folder, digest)
     if path.exists():
-        aside = path.parent / "damaged"
-        aside.mkdir(exist_ok=True)
-        path.replace(aside / path.name)
+        move(path, path.parent / "damaged" / path.name)
 
 
 def drop_unnamed(folder: Path) -> None:
     """Remove weights that nothing in the folder names; the caller holds its lock.
 
     A worker leaves them that dies after storing them, before its outcome is recorded. Lines that
-    were set aside as damaged still name theirs.
+    were set aside as damaged still name theirs. A linked folder may serve other runs, too.
     """
+    if (folder / "weights").is_symlink():
+        return
     named = set(
         _names(path for pattern in ("journal.*", "*.json*") for path in folder.glob(pattern))
     )

@@ -5,7 +5,8 @@ from pathlib import Path
 import psutil
 import pytest
 from support.executor_jobs import job
-from support.pools import Start, eventually, failure, finish, is_gone
+from support.pools import Start, failure, finish
+from support.waiting import is_gone, wait_until
 
 from evonas.executors.guard import LONGEST
 from evonas.executors.processes import Processes
@@ -86,7 +87,7 @@ def test_workers_in_flight_are_lost_with_their_server_and_the_next_have_another(
 ) -> None:
     pool = start(Processes(workers=2))
     pool.submit(job(0, "with_a_child", note=str(tmp_path / "note")))
-    assert eventually((tmp_path / "note").exists)
+    wait_until((tmp_path / "note").exists)
     server = forkserver()
     server.kill()
     pids = (tmp_path / "note").read_text(encoding="ascii").split()
@@ -99,7 +100,7 @@ def test_workers_in_flight_are_lost_with_their_server_and_the_next_have_another(
     assert "server that forks the workers was killed" in failure(lost.outcome).message
     assert [one.outcome for one in others] == [Evaluation({"number": 1.0})]
     assert forkserver() != server
-    assert all(eventually(lambda pid=int(pid): is_gone(pid)) for pid in pids)
+    wait_until(lambda: all(is_gone(int(pid)) for pid in pids))
 
 
 @pytest.mark.parametrize("behaviour", ["littering", "littering_and_killed"])
@@ -118,11 +119,11 @@ def test_close_kills_workers_and_their_children(start: Start, tmp_path: Path) ->
     pool.submit(job(0, "with_a_child", note=str(tmp_path / "note")))
     pool.submit(job(1, "asleep"))
     pool.submit(job(2, "never started"))
-    assert eventually((tmp_path / "note").exists)
+    wait_until((tmp_path / "note").exists)
     pool.close()
     pool.close()
     pids = (tmp_path / "note").read_text(encoding="ascii").split()
-    assert all(eventually(lambda pid=int(pid): is_gone(pid)) for pid in pids)
+    wait_until(lambda: all(is_gone(int(pid)) for pid in pids))
 
 
 @pytest.mark.parametrize("behaviour", ["leaving_a_child", "leaving_a_session"])
@@ -132,7 +133,7 @@ def test_a_finished_candidate_leaves_no_process_behind(
     pool = start(Processes(workers=1))
     finish(pool, job(0, behaviour, note=str(tmp_path / "note")))
     child = int((tmp_path / "note").read_text(encoding="ascii"))
-    assert eventually(lambda: is_gone(child))
+    wait_until(lambda: is_gone(child))
 
 
 def test_no_zombies_stay(start: Start) -> None:
@@ -140,6 +141,6 @@ def test_no_zombies_stay(start: Start) -> None:
     finish(pool, *(job(n, behaviour) for n, behaviour in enumerate(["good", "killed"] * 3)))
     pool.close()
     family = psutil.Process().children(recursive=True)
-    assert eventually(
+    wait_until(
         lambda: not any(one.status() == psutil.STATUS_ZOMBIE for one in family if one.is_running())
     )

@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import psutil
 import pytest
+from support.waiting import is_gone, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -54,13 +54,6 @@ def controller(
             process.kill()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "waited for a minute in vain"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
 @pytest.mark.parametrize(
     "behaviour", ["with_a_child", "asleep_with_the_interpreter_locked_and_a_child"]
@@ -73,10 +66,10 @@ def test_workers_and_their_children_die_with_a_killed_controller(
         wait_until(lambda: all(note.exists() for note in notes))
         servers = [child.pid for child in psutil.Process(process.pid).children()]
         process.kill()
-    wait_until(lambda: not any(map(is_running, servers)))
+    wait_until(lambda: all(map(is_gone, servers)))
     pids = [int(pid) for note in notes for pid in note.read_text(encoding="ascii").split()]
     assert len(pids) == 4
-    wait_until(lambda: not any(map(is_running, pids)))
+    wait_until(lambda: all(map(is_gone, pids)))
 
 
 @pytest.fixture
@@ -92,18 +85,10 @@ def test_what_a_killed_controller_left_on_the_disk_goes_with_the_next_search(
     with controller(tmp_path, "with_a_child", temporary=temporary) as process:
         wait_until(lambda: all((tmp_path / name).exists() for name in ("first", "second")))
         process.kill()
-    (left,) = temporary.glob("evonas-*")
-    os.utime(left, (0, 0))
+    assert list(temporary.glob("evonas-*"))
     with controller(tmp_path, "good", temporary=temporary) as process:
         process.communicate(timeout=60)
     assert list(temporary.glob("evonas-*")) == []
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_an_interrupt_reaches_the_controller_alone(tmp_path: Path) -> None:

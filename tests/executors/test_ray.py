@@ -19,6 +19,7 @@ from ray.cluster_utils import Cluster
 from ray.experimental import get_object_locations
 from support.executor_jobs import Unloadable, evaluate, job
 from support.tiny_search import TINY
+from support.waiting import is_gone, wait_until
 
 from evonas import api
 from evonas.errors import ConfigError
@@ -101,22 +102,8 @@ def joined(cluster: Cluster) -> dict[str, Any]:
     return {"name": "ray", "address": at(cluster)}
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "waited for a minute in vain"
-        time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def left(temporary: Path) -> list[Path]:
-    return [*temporary.glob("evonas-slot-*"), *temporary.glob("evonas-ray-*")]
+    return list(temporary.glob("evonas-*"))
 
 
 def test_a_search_on_two_nodes_decides_as_a_serial_one(
@@ -160,10 +147,10 @@ def test_a_slot_that_is_killed_costs_its_candidate_alone_and_is_replaced(
         assert (lost.number, lost.outcome.kind) == (0, "lost")
         pool.submit(job(1, "good"))
         assert isinstance(pool.next_finished().outcome, Evaluation)
-        wait_until(lambda: not any(map(is_running, before)))
+        wait_until(lambda: all(map(is_gone, before)))
         pool.submit(job(2, "with_a_child", note=str(second)))
         wait_until(second.exists)
-    wait_until(lambda: not any(map(is_running, pids(second))))
+    wait_until(lambda: all(map(is_gone, pids(second))))
 
 
 def pids(note: Path) -> list[int]:

@@ -1,16 +1,13 @@
 """What of the executor `ray` needs no cluster."""
 
 import sys
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.executor_jobs import evaluate
 
 from evonas.errors import ConfigError
-from evonas.executors import ray_place
 from evonas.executors.ray_cluster import Ray
 
 
@@ -44,17 +41,3 @@ def test_what_cannot_be_pickled_is_refused_before_anything_starts() -> None:
 def test_an_address_without_a_cluster_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match=r"give 'local', 'auto' or|there is no Ray cluster at"):
         Ray(address=address).start(evaluate, print)
-
-
-def test_folders_of_dead_slots_are_swept_and_those_of_living_ones_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    living, held = ray_place.own_folder()
-    dead, lock = ray_place.own_folder()
-    lock.close()
-    (dead / "weights").mkdir()
-    (tmp_path / "other").mkdir()
-    with held:
-        ray_place.sweep()
-    assert set(tmp_path.iterdir()) == {living, tmp_path / "other"}

@@ -65,9 +65,13 @@ def test_a_file_on_a_full_device_stays_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def command(file: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def searched(file: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return command("run", str(file), "--out", str(folder), "--quiet")
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "evonas", "run", str(file), "--out", str(folder), "--quiet"],
+        [sys.executable, "-m", "evonas", *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -122,7 +126,7 @@ def test_a_search_on_a_full_disk_ends_in_one_line_and_goes_on_once_there_is_room
 ) -> None:
     ballast = disk / "ballast"
     ballast.write_bytes(bytes(64 * 1024 - room))
-    done = command(file, disk / "run")
+    done = searched(file, disk / "run")
     check_refused(done, "no space left on device")
     journal = (disk / "run" / JOURNAL) if (disk / "run").exists() else None
     before = journal.read_bytes() if journal else b""
@@ -130,7 +134,7 @@ def test_a_search_on_a_full_disk_ends_in_one_line_and_goes_on_once_there_is_room
     assert not [path for path in disk.rglob("*") if path.name.startswith(".")]
     ballast.unlink()
     mounted("-o", "remount,size=4m", disk)
-    done = command(file, disk / "run")
+    done = searched(file, disk / "run")
     assert done.returncode == 0, done.stderr
     assert (disk / "run" / JOURNAL).read_bytes().startswith(before)
     assert decisions(disk / "run") == whole
@@ -146,6 +150,7 @@ def test_a_disk_that_has_become_read_only_is_one_line_and_changes_nothing(
     before = (disk / "run" / JOURNAL).read_bytes()
     opened.close()
     assert mounted("-o", "remount,ro", disk)
-    check_refused(command(file, disk / "run"), "read-only file system")
+    check_refused(searched(file, disk / "run"), "read-only file system")
+    check_refused(command("repair", str(disk / "run")), "read-only file system")
     assert (disk / "run" / JOURNAL).read_bytes() == before
     assert len(read_journal(disk / "run")[0].births) == 1
