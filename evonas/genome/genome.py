@@ -103,6 +103,11 @@ class Genome:
         """Return the genome with one more edit on its record."""
         return replace(self, edits=(*self.edits, edit))
 
+    def forget(self) -> None:
+        """Let go of what follows from the graphs, but for the key."""
+        for graph in self.architecture.values():
+            graph.forget()
+
     def to_json(self) -> dict[str, Any]:
         """Return the genome as a JSON object."""
         return {
@@ -117,7 +122,6 @@ class Genome:
         """Read what `to_json` wrote.
 
         Args:
-            data: The JSON object.
             shared: Takes part in the reading of several genomes.
 
         Raises:
@@ -178,7 +182,6 @@ class Birth:
         """Read what `to_json` wrote.
 
         Args:
-            data: The JSON object.
             shared: Takes part in the reading of several births.
 
         Raises:

@@ -138,6 +138,11 @@ class LayerGraph:
             )
         return shapes
 
+    def forget(self) -> None:
+        """Let go of what is large and follows from the nodes; who asks for it finds it again."""
+        for name in ("by_id", "num_of", "consumers", "shapes"):
+            self.__dict__.pop(name, None)
+
     @property
     def output(self) -> Node:
         """The one node that ends the graph."""
@@ -252,7 +257,6 @@ class LayerGraph:
         """Read what `to_json` wrote.
 
         Args:
-            data: The JSON object.
             shared: Takes part in the reading of several genomes.
 
         Raises:
