@@ -14,6 +14,7 @@ from evonas.errors import StoreError
 from evonas.genome import Birth
 from evonas.genome.shared import Shared
 from evonas.history import History, Order, Outcome
+from evonas.store import collector
 from evonas.store.contents import birth_of, outcome_of
 from evonas.store.lines import decode, encode, lines_of
 
@@ -55,7 +56,8 @@ def read_journal(folder: Path) -> tuple[Record, int]:
         lines = lines_of(path)
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    record, intact, reason = _read(lines)
+    with collector.paused():
+        record, intact, reason = _read(lines)
     is_torn = intact == len(lines) - 1 and not lines[-1].endswith(b"\n")
     if intact < len(lines) and not is_torn:
         raise StoreError(
