@@ -119,10 +119,7 @@ class Genome:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], shared: Shared | None = None) -> "Genome":
-        """Read what `to_json` wrote.
-
-        Args:
-            shared: Takes part in the reading of several genomes.
+        """Read what `to_json` wrote; `shared` takes part in the reading of several genomes.
 
         Raises:
             EvonasError: if it cannot have written this.
@@ -179,10 +176,7 @@ class Birth:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], shared: Shared | None = None) -> "Birth":
-        """Read what `to_json` wrote.
-
-        Args:
-            shared: Takes part in the reading of several births.
+        """Read what `to_json` wrote; `shared` takes part in the reading of several births.
 
         Raises:
             EvonasError: if it cannot have written this.

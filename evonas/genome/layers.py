@@ -254,10 +254,7 @@ class LayerGraph:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], shared: Shared | None = None) -> "LayerGraph":
-        """Read what `to_json` wrote.
-
-        Args:
-            shared: Takes part in the reading of several genomes.
+        """Read what `to_json` wrote; `shared` takes part in the reading of several genomes.
 
         Raises:
             EvonasError: if it cannot have written this, or it is no network.
