@@ -12,13 +12,13 @@ from evonas.history import Evaluation, Outcome
 from evonas.outcomes import outcome_from_json
 
 
-def birth_of(line: Mapping[str, Any], number: int, shared: Shared) -> Birth:
+def birth_of(line: Mapping[str, Any], number: int, shared: Shared | None = None) -> Birth:
     """Return the birth with this number, of which a line tells; its parents are older.
 
     Args:
         line: Of the journal.
         number: What it should be.
-        shared: Takes part in the reading of all lines.
+        shared: Takes part in the reading of all lines, if several are read.
 
     Raises:
         StoreError: if no search can have written it.
