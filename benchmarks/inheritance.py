@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, final
 
-from evonas import api, candidate, devices, plugins, seeds, store
+from evonas import api, devices, models, plugins, seeds, store
 from evonas.candidate import Evaluator
 from evonas.config import Run, from_table
 from evonas.controllers.controller import Controller, Question
@@ -116,7 +116,7 @@ def tested(run: Run, folder: Path, one: Individual) -> float:
     precision = devices.precision(run.precision, device)
     context = Context(device, precision, 0, prepared, None, lambda *_, **__: None)
     trainer = plugins.with_settings(run.trainer, one.birth.genome.settings)
-    model = candidate.trained_model(run.space, folder, one).to(device)
+    model = models.trained_model(run.space, folder, one).to(device)
     return trainer.test(model, context)["error"]
 
 

@@ -10,23 +10,21 @@ the machine, so what it takes itself is in the wall clock of `sound` and `late`.
 """
 
 import json
-import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
-from urllib.request import urlopen
+
+from faulty_proxy import Fault, faulty_proxy
+from mlflow_server import mlflow_server
 
 from evonas import api
 from evonas.genome import Birth
 from evonas.history import Individual
-from evonas.testing.faulty_proxy import Fault, faulty_proxy
 
 ARMS: Mapping[str, Fault | None] = {
     "none": None, "sound": "none", "late": "slow", "gone": "away", "never answers": "silent"
@@ -81,32 +79,6 @@ def one_search(uri: str, seed: int) -> None:
     print(json.dumps({**took, "end": time.perf_counter() - clock.last, "words": clock.words}))
 
 
-@contextmanager
-def server() -> Generator[int]:
-    """Start MLflow's own server; return its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w") as log:
-        store = ("--backend-store-uri", f"sqlite:///{folder}/mlflow.db")
-        files = ("--artifacts-destination", f"{folder}/artifacts")
-        place = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
-        command = [sys.executable, "-m", "mlflow", "server", *place, *store, *files]
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - ours
-        try:
-            while process.poll() is None:
-                try:
-                    urlopen(f"http://127.0.0.1:{port}/health", timeout=5.0).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            yield port
-        finally:
-            process.terminate()
-            process.wait()
-
-
 def measured(fault: Fault | None, port: int, seed: int) -> dict[str, float]:
     """Return what a search took whose server has this fault, or that has no server."""
     with faulty_proxy(port) as proxy:
@@ -123,7 +95,7 @@ def measured(fault: Fault | None, port: int, seed: int) -> dict[str, float]:
 def main(repeats: int) -> None:
     """Print the table."""
     found: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
-    with server() as port:
+    with tempfile.TemporaryDirectory() as folder, mlflow_server(Path(folder)) as port:
         for seed in range(repeats):
             for arm, fault in ARMS.items():
                 found[arm].append(measured(fault, port, seed))

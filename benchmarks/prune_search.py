@@ -30,7 +30,7 @@ import torch
 from ledger import add_options, recorded
 from paired import Contrast, contrast_table, summary
 
-from evonas import api, candidate, devices, plugins, seeds, store
+from evonas import api, devices, models, plugins, seeds, store
 from evonas.api import Found
 from evonas.candidate import Evaluator
 from evonas.executors.executor import Job
@@ -175,7 +175,7 @@ def finalist(found: Found, most_macs: float) -> tuple[Individual, Evaluation]:
 def tested(found: Found, one: Individual, number: int) -> float:
     """Return the test error in percent of a trained individual."""
     trainer = plugins.with_settings(found.run.trainer, one.birth.genome.settings)
-    model = candidate.trained_model(found.run.space, found.folder, one)
+    model = models.trained_model(found.run.space, found.folder, one)
     return 100 * trainer.test(model, context(found, number))["error"]
 
 
@@ -193,7 +193,7 @@ def from_scratch(found: Found, best: Individual, epochs: int, number: int) -> fl
     """Return the test error in percent of the same network, trained from fresh weights."""
     trainer = plugins.with_settings(found.run.trainer, {"epochs": epochs})
     there = context(found, number)
-    model = candidate.fresh_model(found.run.space, best.birth.genome, there.seed)
+    model = models.fresh_model(found.run.space, best.birth.genome, there.seed)
     trainer.train(model.to(there.device), there)
     return 100 * trainer.test(model, there)["error"]
 

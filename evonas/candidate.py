@@ -24,13 +24,13 @@ from evonas.history import (
     Cost,
     Evaluation,
     Failure,
-    Individual,
     Limit,
     Objective,
     Outcome,
     over_limits,
 )
 from evonas.latency import latency
+from evonas.models import fresh_model
 from evonas.morph.build import build
 from evonas.morph.density import sparsity
 from evonas.networks import Signatures
@@ -233,40 +233,6 @@ class _Watch:
             sign = 1 if self._first.direction == "min" else -1
             if sign * told[self._first.name] > worst:
                 raise Stopped
-
-
-def fresh_model(space: SearchSpace, genome: Genome, seed: int) -> nn.Module:
-    """Build a candidate with weights that depend on `seed` alone."""
-    with devices.seeded(seed, torch.device("cpu")):
-        return space.build(genome)
-
-
-def trained_model(space: SearchSpace, folder: Path, one: Individual) -> nn.Module:
-    """Build an evaluated individual with its trained weights, ready for inference.
-
-    Raises:
-        StoreError: if the weights are not kept, or are another network's.
-    """
-    assert isinstance(one.outcome, Evaluation), "only what was evaluated has weights"
-    state = store.load_state(folder, one.outcome.weights).own
-    check_fits(space, one.birth.genome, state)
-    model = fresh_model(space, one.birth.genome, 0)
-    model.load_state_dict(dict(state.tensors))
-    return model.eval()
-
-
-def check_fits(space: SearchSpace, genome: Genome, state: State) -> None:
-    """Check that a genome and a state belong together, before memory is taken for the genome's.
-
-    Raises:
-        StoreError: if they do not.
-    """
-    with torch.device("meta"):
-        wanted = {name: tensor.shape for name, tensor in space.build(genome).state_dict().items()}
-    found = {name: tensor.shape for name, tensor in state.tensors.items()}
-    if wanted != found:
-        name = next(name for name in {**wanted, **found} if wanted.get(name) != found.get(name))
-        raise StoreError(f"the weights are those of another network: {name!a} differs")
 
 
 def _sparsity(found: Trial, trained: Trained, macs: float) -> Mapping[str, float]:

@@ -3,13 +3,11 @@
 import sys
 from contextlib import suppress
 from pathlib import Path
-from signal import Signals
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 
-from evonas.errors import ConfigError, EvonasError, StoreError
-from evonas.interrupts import Watch, kill_children, status_of
+from evonas.errors import ConfigError, StoreError
 
 app = typer.Typer(
     help="Evolve PyTorch models: children inherit the trained weights of their parents.",
@@ -236,26 +234,6 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def main() -> NoReturn:
-    """Run the command line; what a user can mend is one line, not a traceback."""
-    watch = Watch()
-    try:
-        watch.start()
-        app()
-    except BaseException as error:
-        watch.close()
-        is_done = isinstance(error, SystemExit) and not error.code
-        if watch.heard and not is_done:  # whatever a library has made of the signal
-            _end_stopped(watch.heard, error)
-        if isinstance(error, EvonasError):
-            from evonas.report.printable import printable
-
-            print(f"evonas: {printable(str(error))}", file=sys.stderr)
-            sys.exit(2)
-        raise
-    sys.exit(0)
-
-
 def _trusting(path: Path, trust: bool) -> bool:
     """Return `trust`; where there is any, look for code as the search has found it."""
     from evonas import api
@@ -285,15 +263,6 @@ def _limits(options: list[str] | None) -> dict[str, float]:
         if not mark:
             raise ConfigError(f"--limit takes name=number, for example macs=5e6, not {option!r}")
     return limits
-
-
-def _end_stopped(by: Signals, error: BaseException) -> NoReturn:
-    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    with suppress(OSError):  # the terminal may be what has gone
-        line = f"evonas: stopped by {by.name}{notes}; the same command goes on from here"
-        print(line, file=sys.stderr)
-    kill_children()
-    sys.exit(status_of(by))
 
 
 def _write(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from evonas.errors import ConfigError, unknown
 from evonas.executors.executor import Executor
 from evonas.genome.settings import gene_from_table
 from evonas.history import Limit, Objective, Order
+from evonas.overrides import put
 from evonas.pruning_table import Pruning
 from evonas.space import SearchSpace
 from evonas.store import Durability
@@ -158,8 +159,8 @@ _PARTS = ("space", "trainer", "controller", "executor", "tracker")
 _TABLES = ("objectives", "limits", "genes", "pruning", "cohort", "stop", "final", "retrain")
 
 
-def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> Run:
-    """Read a run file, with `a.b=value` overrides; the run is named after it or by `name`.
+def read(path: Path, overrides: Sequence[str] = ()) -> Run:
+    """Read a run file, with `a.b=value` overrides; the run is named after it.
 
     Raises:
         ConfigError: if the file, a key, a name or a value cannot be used.
@@ -171,8 +172,8 @@ def read(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> 
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{str(path)!r} is no TOML: {error}") from None
     for override in overrides:
-        _override(table, override)
-    return from_table(table, name or path.stem)
+        put(table, override)
+    return from_table(table, path.stem)
 
 
 def from_table(table: Table, name: str) -> Run:
@@ -217,25 +218,6 @@ def question(config: Table) -> Table:
     """Return the part of a resolved run file that a continued search must not change."""
     free = {"births", "hours", "executor", "tracker", "durability", "max_failures", "retrain"}
     return {key: value for key, value in config.items() if key not in free}
-
-
-def _override(table: dict[str, Any], override: str) -> None:
-    path, mark, text = override.partition("=")
-    if not mark or not all(path.split(".")):
-        raise ConfigError(f"--set takes key=value, for example trainer.epochs=3, not {override!r}")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *parents, last = path.split(".")
-    for name in parents:
-        if isinstance(table.get(name), str):
-            table[name] = {"name": table[name]}
-        inner: object = table.setdefault(name, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(f"--set {override}: {name!r} is no table")
-        table = inner
-    table[last] = value
 
 
 def _table(key: str, value: object) -> Table:

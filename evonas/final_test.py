@@ -7,11 +7,11 @@ from pathlib import Path
 from torch import nn
 
 from evonas import devices, plugins, rows, seeds, store, strict
-from evonas.candidate import fresh_model, trained_model
 from evonas.cohorts import Cohorts
 from evonas.config import Run
 from evonas.errors import ConfigError
 from evonas.history import Evaluation, Individual
+from evonas.models import fresh_model, trained_model
 from evonas.trainer import Context
 
 FILE = "test.json"

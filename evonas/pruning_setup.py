@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evonas.candidate import fresh_model
 from evonas.config import Run
 from evonas.errors import ConfigError, EditError
 from evonas.genome import Genome
 from evonas.genome.pruning import Kept
 from evonas.genome.schedule import Residual
+from evonas.models import fresh_model
 from evonas.morph.channels import Group
 from evonas.morph.keep import Prunable
 from evonas.morph.naming import prefix

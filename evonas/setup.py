@@ -14,7 +14,6 @@ from torch import nn
 
 from evonas import devices, measure, plugins
 from evonas.aims import OF_VIEW
-from evonas.candidate import fresh_model, trained_model
 from evonas.cohort_networks import read_out
 from evonas.cohort_setup import Told, with_cohort
 from evonas.config import Run, question as question_of
@@ -24,6 +23,7 @@ from evonas.genome import Genome
 from evonas.genome.settings import holds
 from evonas.history import over_limits
 from evonas.latency import reference_seconds
+from evonas.models import fresh_model, trained_model
 from evonas.morph.build import build
 from evonas.morph.settings import Settings
 from evonas.networks import Signatures, named

@@ -230,7 +230,7 @@ def test_a_replay_with_trust_trains(folder: Path) -> None:
 def test_the_command_line_runs_no_code_of_the_current_folder(folder: Path, command: str) -> None:
     table = {**store.read_config(folder), **CODES["trainer"]}
     store.write_config(folder, table)
-    script = "from evonas.cli import main; main()"
+    script = "from evonas.__main__ import main; main()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-P", "-c", script, command, "run"],

@@ -20,7 +20,7 @@ from evonas.store import JOURNAL, decisions, read_journal
 
 pytestmark = pytest.mark.slow
 
-NUM_SIGNALS = 10
+NUM_SIGNALS = 6
 BIRTHS = 24
 SECONDS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -84,7 +84,7 @@ def check_ended_well(running: Command, folder: Path, by: signal.Signals) -> None
 
 @pytest.mark.timeout(600)  # a dozen starts of a command that imports torch
 @pytest.mark.parametrize("executor", [SERIAL, PROCESSES], ids=["serial", "processes"])
-def test_a_search_stopped_ten_times_comes_to_the_journal_of_one_that_never_was(
+def test_a_search_stopped_six_times_comes_to_the_journal_of_one_that_never_was(
     executor: Executor, tmp_path: Path, undisturbed: list[dict[str, Any]]
 ) -> None:
     file, folder, scratch = run_file(tmp_path, executor=executor), tmp_path / "run", tmp_path / "t"

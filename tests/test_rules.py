@@ -21,7 +21,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 PLUGINS = [(kind, name) for kind in CONTRACTS for name in sorted(names(CONTRACTS[kind]))]
 RUNS = sorted([*(ROOT / "runs").glob("*.toml"), *(ROOT / "examples").glob("*.toml")])
 GENERATORS = {"manual_seed", "seed", "default_rng", "RandomState", "set_rng_state"}
-MAY_SEED = {"evonas/seeds.py", "evonas/devices.py", "evonas/candidate.py"}
+MAY_SEED = {"evonas/seeds.py", "evonas/devices.py"}
 
 
 def named(path: Path) -> str:

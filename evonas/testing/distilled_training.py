@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from evonas import devices, plugins
-from evonas.candidate import fresh_model
 from evonas.cohort_networks import Start, cohort_plan
 from evonas.cohort_plan import SCAFFOLD, CohortPlan
 from evonas.cohort_preset import CohortPreset
 from evonas.genome.members import NETWORK
+from evonas.models import fresh_model
 from evonas.state import State
 from evonas.testing.check import Check
 from evonas.testing.classes import example

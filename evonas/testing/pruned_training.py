@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from evonas import devices
-from evonas.candidate import fresh_model
 from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.pruning import Kept, PruningGenes
 from evonas.genome.schedule import Schedule
+from evonas.models import fresh_model
 from evonas.morph.keep import Prunable
 from evonas.morph.planned import planned
 from evonas.plugins import load, names

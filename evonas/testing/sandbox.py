@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from evonas import devices
-from evonas.candidate import fresh_model
 from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.genome.members import as_genome, members
+from evonas.models import fresh_model
 from evonas.morph.build import build
 from evonas.networks import Signature, Signatures, named
 from evonas.plugins import load, names

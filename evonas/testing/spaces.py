@@ -12,11 +12,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from evonas.candidate import fresh_model
 from evonas.errors import ConfigError, EditError
 from evonas.genome import Genome
 from evonas.genome.cohort_kinds import LOGITS, Tap
 from evonas.genome.members import NETWORK
+from evonas.models import fresh_model
 from evonas.networks import Signatures
 from evonas.seeds import Rng
 from evonas.space import SearchSpace

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from evonas import devices, store
-from evonas.candidate import fresh_model
 from evonas.errors import ConfigError
+from evonas.models import fresh_model
 from evonas.networks import Signatures
 from evonas.state import State
 from evonas.testing.check import Check, checks_of

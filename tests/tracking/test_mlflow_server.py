@@ -1,28 +1,24 @@
 """A real MLflow server behind a connection that fails: nothing is lost, nothing is doubled."""
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
+from faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from histories import history, long_history
 from mlflow_reading import LONG, candidates, parents, search
+from mlflow_server import mlflow_server
 
 from evonas.history import History
-from evonas.testing.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from evonas.tracking.from_mlflow import history_from_mlflow
 from evonas.tracking.mlflow_tracker import MlflowTracker
 from evonas.tracking.tracker import track
 
 pytestmark = pytest.mark.slow
+MANNERS: tuple[Fault, ...] = ("away", "silent", "slow", "lost", "garbage", 507)
 FAULTS: tuple[Fault, ...] = (
     "away", "silent", "slow", "lost", "garbage", 401, 403, 404, 429, 500, 503, 507
 )  # fmt: skip
@@ -30,25 +26,11 @@ FAULTS: tuple[Fault, ...] = (
 
 @pytest.fixture(scope="module")
 def server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[int]:
-    """Start MLflow's own server, which takes seconds; return its port."""
+    """Start MLflow's own server; return its port."""
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(template, folder / "mlflow.db")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    store = ("--backend-store-uri", f"sqlite:///{folder}/mlflow.db")
-    files = ("--artifacts-destination", str(folder / "artifacts"))
-    place = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
-    command = [sys.executable, "-m", "mlflow", "server", *place, *store, *files]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        _wait_for(port, process)
+    with mlflow_server(folder) as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture
@@ -81,7 +63,7 @@ def test_a_fault_in_mid_search_loses_and_doubles_nothing(proxy: FaultyProxy, fau
     assert text(history_from_mlflow(proxy.uri, tracker.experiment, "digits")) == text(individuals)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", MANNERS)
 def test_what_a_fault_keeps_out_is_told_in_a_line_and_comes_later(
     proxy: FaultyProxy, fault: Fault
 ) -> None:
@@ -96,14 +78,3 @@ def test_what_a_fault_keeps_out_is_told_in_a_line_and_comes_later(
     assert track(tracker, search(), history(), (2, 5), LONG) == ""
     assert sorted(candidates(proxy.uri, tracker.experiment)) == list(range(8))
     assert text(history_from_mlflow(proxy.uri, tracker.experiment, "digits")) == text(history())
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]", seconds: float = 180.0) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/health", timeout=5.0):
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    raise TimeoutError(f"no server at {port} after {seconds} s; its exit was {process.poll()}")

@@ -9,10 +9,10 @@ from support.method_walks import walk
 from torch import Tensor
 
 from evonas import devices
-from evonas.candidate import fresh_model
 from evonas.cohort_networks import Start, cohort_plan
 from evonas.genome import Genome
 from evonas.genome.cohort import Cohort
+from evonas.models import fresh_model
 from evonas.state import State
 from evonas.testing.sandbox import same_tensors
 from evonas.testing.small_cohorts import SmallCohort
