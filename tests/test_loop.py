@@ -14,6 +14,7 @@ from evonas import api, store
 from evonas.errors import ConfigError, EvonasError
 from evonas.history import Evaluation, Failure, Individual
 from evonas.networks import Network, Signatures
+from evonas.state import State
 from evonas.trainer import Context, Trained, Trainer
 
 
@@ -170,7 +171,7 @@ class Fickle(Trainer):
     def train(self, model: nn.Module, context: Context) -> Trained:
         if context.inherited is not None:
             raise FloatingPointError("a child")
-        return Trained({"error": 1.0}, 0, api.State.of(model))
+        return Trained({"error": 1.0}, 0, State.of(model))
 
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         return {}

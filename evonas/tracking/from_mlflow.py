@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from evonas import rows, strict
-from evonas.errors import StoreError
+from evonas.errors import EvonasError, StoreError
 from evonas.genome import Birth
 from evonas.history import History, Individual
 from evonas.outcomes import outcome_from_json
@@ -82,11 +82,12 @@ def _individuals(runs: Iterable[Run], uri: str) -> Iterator[Individual]:
         for run, result in zip(
             some, side_by_side([partial(_individual, run, uri) for run in some]), strict=True
         ):
-            if isinstance(result, MlflowException | OSError | StoreError):
+            if isinstance(result, MlflowException | OSError):
                 raise result
             if isinstance(result, Exception):
+                said = str(result) if isinstance(result, EvonasError) else repr(result)
                 raise StoreError(
-                    f"run {run.info.run_id!r} in MLflow is none of evonas or damaged: {result!r}"
+                    f"run {run.info.run_id!r} in MLflow is none of evonas or damaged: {said}"
                 ) from result
             yield result
 
