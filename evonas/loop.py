@@ -175,6 +175,8 @@ class _Search:
         self.outcomes[number] = outcome
         self._advance()
         self.view.finished(Individual(number, self.births[number], outcome))
+        for relative in (number, *self.births[number].parents):
+            self.births[relative].genome.forget()
 
     def _check(self, number: int, outcome: Outcome) -> None:
         """Stop where going on would only waste time.

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -231,7 +232,10 @@ def _started(context: ForkServerContext | SpawnContext, *given: object) -> BaseP
                 process.start()
         except (OSError, EOFError) as error:
             if tried == _STARTS - 1:
-                raise EvonasError(f"cannot start a worker: {error!r}") from error
+                raise EvonasError(
+                    f"cannot start a worker ({error}); its socket is made in"
+                    f" {tempfile.gettempdir()!r} (TMPDIR), whose name must be short"
+                ) from error
             time.sleep(_PAUSE_SECONDS * 2**tried)
         else:
             return process

@@ -10,6 +10,7 @@ from evonas.errors import StoreError
 from evonas.genome import canonical
 from evonas.genome.layers import LayerGraph
 from evonas.genome.params import check_name
+from evonas.genome.shared import Shared
 
 CONTROL = "control"
 """The operator of an unedited clone that trains as long as its siblings."""
@@ -102,6 +103,11 @@ class Genome:
         """Return the genome with one more edit on its record."""
         return replace(self, edits=(*self.edits, edit))
 
+    def forget(self) -> None:
+        """Let go of what follows from the graphs, but for the key."""
+        for graph in self.architecture.values():
+            graph.forget()
+
     def to_json(self) -> dict[str, Any]:
         """Return the genome as a JSON object."""
         return {
@@ -112,22 +118,26 @@ class Genome:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Genome":
-        """Read what `to_json` wrote.
+    def from_json(cls, data: Mapping[str, Any], shared: Shared | None = None) -> "Genome":
+        """Read what `to_json` wrote; `shared` takes part in the reading of several genomes.
 
         Raises:
             EvonasError: if it cannot have written this.
         """
+        shared = shared or Shared()
         known = {"architecture", "settings", "edits"}
         graphs = rows.field(data, "architecture", rows.mapping)
         for name in graphs:
             check_name(name)
         others = {name: value for name, value in data.items() if name not in known}
         return cls(
-            {name: LayerGraph.from_json(rows.mapping(g, name)) for name, g in graphs.items()},
+            {
+                name: LayerGraph.from_json(rows.mapping(g, name), shared)
+                for name, g in graphs.items()
+            },
             rows.plain(rows.field(data, "settings", rows.mapping), "settings"),
             rows.plain(others, "genome"),
-            tuple(Edit.from_json(row) for row in rows.field(data, "edits", rows.rows)),
+            tuple([shared.read(Edit, row) for row in rows.field(data, "edits", rows.rows)]),
         )
 
 
@@ -165,15 +175,15 @@ class Birth:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Birth":
-        """Read what `to_json` wrote.
+    def from_json(cls, data: Mapping[str, Any], shared: Shared | None = None) -> "Birth":
+        """Read what `to_json` wrote; `shared` takes part in the reading of several births.
 
         Raises:
             EvonasError: if it cannot have written this.
         """
         parents = rows.field(data, "parents", rows.rows)
         return cls(
-            Genome.from_json(rows.field(data, "genome", rows.mapping)),
+            Genome.from_json(rows.field(data, "genome", rows.mapping), shared),
             rows.field(data, "operator", rows.name),
             tuple(rows.whole(parent, "parents") for parent in parents),
             rows.field(data, "seed", rows.whole),

@@ -20,6 +20,7 @@ from evonas.errors import EditError, StoreError
 from evonas.genome import canonical
 from evonas.genome.params import check_name, check_params
 from evonas.genome.shapes import Shape, output_shape
+from evonas.genome.shared import Shared
 
 MAX_LAYERS = 2**16
 COMMUTATIVE = frozenset({"add"})
@@ -137,6 +138,11 @@ class LayerGraph:
             )
         return shapes
 
+    def forget(self) -> None:
+        """Let go of what is large and follows from the nodes; who asks for it finds it again."""
+        for name in ("by_id", "num_of", "consumers", "shapes"):
+            self.__dict__.pop(name, None)
+
     @property
     def output(self) -> Node:
         """The one node that ends the graph."""
@@ -183,7 +189,7 @@ class LayerGraph:
         Raises:
             EditError: naming the layer that does not.
         """
-        if len(self.by_id) != len(self.nodes):
+        if len({node.id for node in self.nodes}) != len(self.nodes):
             raise EditError("two layers have the same id")
         ends = [node for node in self.nodes if node.op == "output"]
         if not ends or ends != [self.output] or len(self.output.inputs) != 1:
@@ -247,8 +253,8 @@ class LayerGraph:
         return {**data, "mirrors": list(self.mirrors)} if self.mirrors else data
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "LayerGraph":
-        """Read what `to_json` wrote.
+    def from_json(cls, data: Mapping[str, Any], shared: Shared | None = None) -> "LayerGraph":
+        """Read what `to_json` wrote; `shared` takes part in the reading of several genomes.
 
         Raises:
             EvonasError: if it cannot have written this, or it is no network.
@@ -256,7 +262,8 @@ class LayerGraph:
         layers = rows.field(data, "nodes", rows.rows)
         if len(layers) > MAX_LAYERS:
             raise StoreError(f"a network has {len(layers)} layers, should have up to {MAX_LAYERS}")
-        nodes = tuple(Node.from_json(row) for row in layers)
+        shared = shared or Shared()
+        nodes = tuple([shared.read(Node, row) for row in layers])
         graph = cls(nodes, rows.names(data.get("mirrors", []), "mirrors"))
         graph.check_order()
         return graph

@@ -7,18 +7,24 @@ from typing import Any
 from evonas import rows
 from evonas.errors import EvonasError, StoreError
 from evonas.genome import Birth
+from evonas.genome.shared import Shared
 from evonas.history import Evaluation, Outcome
 from evonas.outcomes import outcome_from_json
 
 
-def birth_of(line: Mapping[str, Any], number: int) -> Birth:
+def birth_of(line: Mapping[str, Any], number: int, shared: Shared | None = None) -> Birth:
     """Return the birth with this number, of which a line tells; its parents are older.
+
+    Args:
+        line: Of the journal.
+        number: What it should be.
+        shared: Takes part in the reading of all lines, if several are read.
 
     Raises:
         StoreError: if no search can have written it.
     """
     try:
-        birth = Birth.from_json(rows.field(line, "birth", rows.mapping))
+        birth = Birth.from_json(rows.field(line, "birth", rows.mapping), shared)
     except EvonasError as error:
         raise StoreError(f"its birth cannot be: {error}") from None
     for parent in birth.parents:

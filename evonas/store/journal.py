@@ -12,7 +12,9 @@ from typing import Any, final
 from evonas import rows
 from evonas.errors import StoreError
 from evonas.genome import Birth
+from evonas.genome.shared import Shared
 from evonas.history import History, Order, Outcome
+from evonas.store import collector
 from evonas.store.contents import birth_of, outcome_of
 from evonas.store.lines import decode, encode, lines_of
 
@@ -54,7 +56,8 @@ def read_journal(folder: Path) -> tuple[Record, int]:
         lines = lines_of(path)
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    record, intact, reason = _read(lines)
+    with collector.paused():
+        record, intact, reason = _read(lines)
     is_torn = intact == len(lines) - 1 and not lines[-1].endswith(b"\n")
     if intact < len(lines) and not is_torn:
         raise StoreError(
@@ -85,14 +88,14 @@ def outcome_line(number: int, outcome: Outcome, elapsed: float) -> bytes:
 
 def _read(lines: Sequence[bytes]) -> tuple[Record, int, str]:
     """Return what the lines say up to the first that is damaged, its place, and what it is."""
-    record, elapsed = Record([], {}, 0.0), 0.0
+    record, elapsed, shared = Record([], {}, 0.0), 0.0, Shared()
     for place, raw in enumerate(lines):
         line = decode(raw)
         try:
             if line is None or not _follows(line, record):
                 return replace(record, elapsed=elapsed), place, "damaged"
             if "birth" in line:
-                record.births.append(birth_of(line, len(record.births)))
+                record.births.append(birth_of(line, len(record.births), shared))
             else:
                 outcome, elapsed = outcome_of(line, line["number"])
                 record.outcomes[line["number"]] = outcome

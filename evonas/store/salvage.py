@@ -9,6 +9,7 @@ from typing import Any, final
 from evonas import rows
 from evonas.errors import StoreError
 from evonas.genome import Birth
+from evonas.genome.shared import Shared
 from evonas.history import Outcome
 from evonas.store.contents import birth_of, outcome_of
 from evonas.store.files import write
@@ -76,10 +77,11 @@ def salvage(folder: Path) -> Salvage:
     lines: list[Line] = []
     damaged: dict[int, bytes] = {}
     seen: set[tuple[int, bool]] = set()
+    shared = Shared()
     for place, raw in enumerate(lines_of(folder / JOURNAL), start=1):
         row = decode(raw)
         try:
-            line = None if row is None else _line(place, raw, row)
+            line = None if row is None else _line(place, raw, row, shared)
         except StoreError:  # forged: its checksum is right, and no search has written it
             line = None
         if line is None or (key := (line.number, isinstance(line.told, Birth))) in seen:
@@ -108,9 +110,9 @@ def rewrite(folder: Path, found: Salvage, births: Sequence[Birth]) -> int:
     return len(beyond)
 
 
-def _line(place: int, raw: bytes, row: Mapping[str, Any]) -> Line:
+def _line(place: int, raw: bytes, row: Mapping[str, Any], shared: Shared) -> Line:
     number = rows.field(row, "number", rows.whole)
-    told = birth_of(row, number) if "birth" in row else outcome_of(row, number)[0]
+    told = birth_of(row, number, shared) if "birth" in row else outcome_of(row, number)[0]
     return Line(place, raw, number, told)
 
 

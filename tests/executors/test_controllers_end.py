@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -30,17 +31,18 @@ def search():
 
 
 @contextlib.contextmanager
-def controller(folder: Path, behaviour: str, **options: str) -> Generator[subprocess.Popen[str]]:
+def controller(
+    folder: Path, behaviour: str, *, temporary: Path | None = None, **options: str
+) -> Generator[subprocess.Popen[str]]:
     """Run a script that searches, in a process group of its own as a terminal's command is."""
     options = {"start_method": "forkserver", "guard": "if __name__ == '__main__': ", **options}
     script = folder / "script.py"
     script.write_text(SCRIPT.format(behaviour=behaviour, **options), encoding="utf-8")
     notes = [str(folder / "first"), str(folder / "second")]
-    temporary = folder / "temporary"
-    temporary.mkdir(exist_ok=True)
+    environment = {} if temporary is None else {"TMPDIR": str(temporary)}
     with subprocess.Popen(
         [sys.executable, str(script), *notes],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -70,16 +72,23 @@ def test_workers_and_their_children_die_with_a_killed_controller(
     wait_until(lambda: all(map(is_gone, pids)))
 
 
+@pytest.fixture
+def temporary() -> Generator[Path]:
+    """A folder with a short name, as those of sockets must be."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 def test_what_a_killed_controller_left_on_the_disk_goes_with_the_next_search(
-    tmp_path: Path,
+    tmp_path: Path, temporary: Path
 ) -> None:
-    with controller(tmp_path, "with_a_child") as process:
+    with controller(tmp_path, "with_a_child", temporary=temporary) as process:
         wait_until(lambda: all((tmp_path / name).exists() for name in ("first", "second")))
         process.kill()
-    assert list((tmp_path / "temporary").glob("evonas-*"))
-    with controller(tmp_path, "good") as process:
+    assert list(temporary.glob("evonas-*"))
+    with controller(tmp_path, "good", temporary=temporary) as process:
         process.communicate(timeout=60)
-    assert list((tmp_path / "temporary").glob("evonas-*")) == []
+    assert list(temporary.glob("evonas-*")) == []
 
 
 def test_an_interrupt_reaches_the_controller_alone(tmp_path: Path) -> None:
