@@ -68,11 +68,9 @@ def executor_checks(executor: Executor) -> list[Check]:
         _a_candidate_past_its_deadline_times_out,
         _many_more_jobs_than_workers_all_come_back,
         _jobs_may_be_submitted_as_others_finish,
-        _where_workers_are_processes_a_killed_one_is_the_loss_of_its_candidate_alone,
-        _where_workers_are_processes_a_killed_one_leaves_what_it_reported,
+        _where_workers_are_processes_a_killed_one_is_lost_alone_with_what_it_reported,
         _where_workers_are_processes_one_that_hangs_in_silence_is_killed,
-        _closing_does_not_wait_for_what_is_running,
-        _it_can_be_started_again,
+        _closing_does_not_wait_for_what_is_running_and_it_can_be_started_again,
     ]
     return [*class_checks(executor), *checks_of(_Bench(executor), functions)]
 
@@ -102,8 +100,6 @@ def _act(job: Job, listener: Listener) -> Outcome:
                 listener(Reported(number, step, {"error": 1.0}))
         case "hang":
             time.sleep(_LONG)
-        case "die":
-            os.kill(os.getpid(), signal.SIGKILL)
         case _:
             pass
     return Evaluation({"number": float(number), "process": float(os.getpid())})
@@ -168,20 +164,14 @@ def _jobs_may_be_submitted_as_others_finish(bench: _Bench) -> None:
     assert found == [0, 1, 2], f"submitted one after the other, they came back as {found}"
 
 
-def _where_workers_are_processes_a_killed_one_is_the_loss_of_its_candidate_alone(
+def _where_workers_are_processes_a_killed_one_is_lost_alone_with_what_it_reported(
     bench: _Bench,
 ) -> None:
     if bench.isolates:
-        outcomes = bench.outcomes(["die", "answer"])
+        outcomes = bench.outcomes(["report and die", "answer"])
         _check_failure(outcomes[0], "lost")
+        _check_curve(outcomes[0], 0)
         _check_evaluated(outcomes, 1)
-
-
-def _where_workers_are_processes_a_killed_one_leaves_what_it_reported(bench: _Bench) -> None:
-    if bench.isolates:
-        outcome = bench.outcomes(["report and die"])[0]
-        _check_failure(outcome, "lost")
-        _check_curve(outcome, 0)
 
 
 def _where_workers_are_processes_one_that_hangs_in_silence_is_killed(bench: _Bench) -> None:
@@ -193,17 +183,13 @@ def _where_workers_are_processes_one_that_hangs_in_silence_is_killed(bench: _Ben
         assert time.monotonic() - start < _LONG / 2
 
 
-def _closing_does_not_wait_for_what_is_running(bench: _Bench) -> None:
+def _closing_does_not_wait_for_what_is_running_and_it_can_be_started_again(bench: _Bench) -> None:
     start = time.monotonic()
     with bench.pool() as pool:
         pool.submit(_job(0, "hang"))
     waited = time.monotonic() - start
     assert waited < _LONG / 2, f"`close` took {waited:.0f} s"
-
-
-def _it_can_be_started_again(bench: _Bench) -> None:
-    for _ in range(2):
-        _check_evaluated(bench.outcomes(["answer"]), 0)
+    _check_evaluated(bench.outcomes(["answer"]), 0)
 
 
 def _check_failure(outcome: Outcome, kind: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from faulty_proxy import Fault, FaultyProxy, faulty_proxy
-from histories import history, long_history
+from histories import long_history
 from mlflow_reading import LONG, candidates, parents, search
 from mlflow_server import mlflow_server
 
@@ -68,13 +68,14 @@ def test_what_a_fault_keeps_out_is_told_in_a_line_and_comes_later(
     proxy: FaultyProxy, fault: Fault
 ) -> None:
     tracker = MlflowTracker(uri=proxy.uri, experiment=f"lasting {fault}", models=False)
+    individuals = long_history(8)
     proxy.delay = 2.0
     proxy.fault = fault
-    told = track(tracker, search(), history(), (2, 5), timeout=1.0)
+    told = track(tracker, search(), individuals, (2, 5), timeout=1.0)
     assert told.startswith("8 of 8 candidates are not in MLflow")
     assert told.isprintable()
     proxy.heal()
     time.sleep(proxy.delay)  # what was under way may still arrive
-    assert track(tracker, search(), history(), (2, 5), LONG) == ""
+    assert track(tracker, search(), individuals, (2, 5), LONG) == ""
     assert sorted(candidates(proxy.uri, tracker.experiment)) == list(range(8))
-    assert text(history_from_mlflow(proxy.uri, tracker.experiment, "digits")) == text(history())
+    assert text(history_from_mlflow(proxy.uri, tracker.experiment, "digits")) == text(individuals)
