@@ -77,12 +77,12 @@ class Gauge:
             self.rows.append((self.num_finished, Sizes.of(self._process)))
 
 
-def soaked(table: Mapping[str, Any], folder: Path, every: int) -> Gauge:
-    """Search with 2 workers, measuring."""
+def soaked(table: Mapping[str, Any], folder: Path, every: int) -> list[tuple[int, Sizes]]:
+    """Search with 2 workers; return what was measured after how many candidates."""
     gauge = Gauge(every)
     executor = {"name": "processes", "workers": 2}
     api.search({**STUB, "executor": executor, **table}, out=folder, view=gauge)
-    return gauge
+    return gauge.rows
 
 
 def seconds_to_read(folder: Path) -> float:
@@ -107,12 +107,12 @@ def main() -> None:
         table["executor"] = options.executor
     with tempfile.TemporaryDirectory() as name:
         folder, start = Path(name), time.perf_counter()
-        gauge = soaked(table, folder, min(EVERY, options.births // 10))
+        rows = soaked(table, folder, min(EVERY, options.births // 10))
         seconds = time.perf_counter() - start
         print(
             "| candidates | memory, MB | open files | threads | children |\n|---|---|---|---|---|"
         )
-        for number, size in gauge.rows:
+        for number, size in rows:
             cells = f"{size.memory:.1f} | {size.files} | {size.threads} | {size.children}"
             print(f"| {number} | {cells} |")
         num_bytes = (folder / JOURNAL).stat().st_size / options.births

@@ -272,7 +272,8 @@ def test_ray_on_this_machine_can_be_reached_from_this_machine_alone(temporary: P
         assert {address for address, _ in heard} <= LOOPBACK
         pool.submit(job(0, "good"))
         pool.next_finished()
-    assert not any(one.is_running() for one in processes)
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert not alive
     assert not left(temporary)
     assert signal.getsignal(signal.SIGTERM) == handler
 
