@@ -4,7 +4,6 @@ Genomes that evolve share what edits left alone. Genomes that are read share it 
 a long journal faster to read and a small part as large in memory.
 """
 
-import marshal
 from typing import Any, Protocol, Self, TypeVar, final
 
 from evonas.errors import StoreError
@@ -20,8 +19,6 @@ class Row(Protocol):
 
 
 T = TypeVar("T", bound=Row)
-_WITHOUT_REFERENCES = 2
-"""The version of marshal whose bytes depend on the value alone; unlike ==, it tells 1 from true."""
 
 
 @final
@@ -29,7 +26,7 @@ class Shared:
     """What has been read so far, by its exact content."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[type, bytes], Any] = {}
+        self._known: dict[tuple[type, str], Any] = {}
 
     def read(self, kind: type[T], row: Any) -> T:
         """Return what a row says: the same object for the same row, keys in the same order.
@@ -38,8 +35,8 @@ class Shared:
             StoreError: if it cannot be read.
         """
         try:
-            key = kind, marshal.dumps(row, _WITHOUT_REFERENCES)
-        except ValueError:
+            key = kind, repr(row)  # unlike ==, it tells 1 from 1.0 and from true
+        except RecursionError:
             raise StoreError("it is too deep") from None
         known = self._known.get(key)
         if known is None:

@@ -129,14 +129,15 @@ def command(
     paths = {"PYTHONPATH": path, "TMPDIR": str(scratch)}
     paths["TORCHINDUCTOR_CACHE_DIR"] = str(scratch.parent / "inductor")
     evonas = (sys.executable, "-m", "evonas", "run", str(run_file), "--out", str(folder), *quiet)
-    process = subprocess.Popen(
-        [*through, *evonas],
-        env={**os.environ, **paths, MARK: mark, "TERM": "xterm", "COLUMNS": "100"},
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
+    with _hearing_hangups():
+        process = subprocess.Popen(
+            [*through, *evonas],
+            env={**os.environ, **paths, MARK: mark, "TERM": "xterm", "COLUMNS": "100"},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
     os.close(theirs)
     running = Command(process, mark, scratch, ours)
     try:
@@ -145,3 +146,13 @@ def command(
         process.kill()
         process.wait()
         running.close()
+
+
+@contextmanager
+def _hearing_hangups() -> Generator[None]:
+    """Start processes that do not ignore SIGHUP, as what runs under `nohup` does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

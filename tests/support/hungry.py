@@ -16,10 +16,13 @@ WIDTH = 32_768
 
 
 def starving(job: Job, _: Listener) -> Outcome:
-    """Train a wide layer on all samples at once; return the most megabytes that were resident."""
+    """Train a wide layer on all samples at once; return the most megabytes that were resident.
+
+    For seconds, since a worker's memory is looked at a few times a second.
+    """
     data = str(Path(job.birth.genome.settings["data"]))
     trainer = Supervised(
-        data=data, epochs=3, batch_size=SAMPLES, valid_ratio=0.02, test_ratio=0.02,
+        data=data, epochs=20, batch_size=SAMPLES, valid_ratio=0.02, test_ratio=0.02,
         calibration_samples=16,
     )  # fmt: skip
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 2))
