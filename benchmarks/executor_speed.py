@@ -111,4 +111,6 @@ def finish(pool: Pool, num_jobs: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    import executor_speed  # by its name, as workers on other machines import it
+
+    executor_speed.main()

@@ -25,8 +25,9 @@ from evonas.executors.worker import Terms, Worker
 
 StartMethod = Literal["forkserver", "spawn"]
 
-_SLOW = ("torch._dynamo",)
-"""What torch's optimizers import when the first is made: seconds that every worker would pay."""
+_SLOW = ("torch._dynamo", "evonas.api", "evonas.cli")
+"""What every worker would pay for: torch's optimizers import the first when one is made, and the
+main module of a search, which multiprocessing runs again in each worker, the others."""
 
 _LEAST_SILENCE = 3 * BEAT_SECONDS
 
