@@ -32,6 +32,7 @@ ARMS: Mapping[str, Fault | None] = {
 DELAY = 2.0
 WARM = 8
 BIRTHS = 40
+EPOCHS = 8
 
 
 @final
@@ -70,10 +71,10 @@ class Clock:
 def one_search(uri: str, seed: int) -> None:
     """Search in this process, and print what it took as JSON."""
     tracker = f'tracker={{name="mlflow", uri="{uri}", models=false}}' if uri else 'tracker="none"'
-    short = (f"births={BIRTHS}", f"seed={seed}", "final.members=1", tracker)
+    length = (f"births={BIRTHS}", f"trainer.epochs={EPOCHS}", "final.members=1")
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        run = api.configure("runs/digits.toml", short)
+        run = api.configure("runs/digits.toml", (*length, f"seed={seed}", tracker))
         api.search(run, out=Path(folder) / "run", view=clock)
     took = {"search": clock.last - clock.start, "cpu": clock.last_cpu - clock.cpu}
     print(json.dumps({**took, "end": time.perf_counter() - clock.last, "words": clock.words}))
