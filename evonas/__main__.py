@@ -1,5 +1,6 @@
 """The process of a command: signals, one line for what a user can mend, the exit status."""
 
+import os
 import sys
 from contextlib import suppress
 from signal import Signals
@@ -32,11 +33,23 @@ def main() -> NoReturn:
 
 def _end_stopped(by: Signals, error: BaseException) -> NoReturn:
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    with suppress(OSError):  # the terminal may be what has gone
+    with suppress(OSError):
         line = f"evonas: stopped by {by.name}{notes}; the same command goes on from here"
         print(line, file=sys.stderr)
     kill_children()
+    _forget_lost_terminal()
     sys.exit(status_of(by))
+
+
+def _forget_lost_terminal() -> None:
+    """Drop what nobody reads any more: the last flush would fail, and change the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -181,3 +183,23 @@ def test_a_search_whose_hang_ups_are_ignored_goes_on(tmp_path: Path) -> None:
         wait_until(lambda: size(folder) > 0)
         os.kill(running.process.pid, signal.SIGHUP)
         assert running.status(250) == 0, running.said
+
+
+UNREAD = """
+import os, sys
+from signal import SIGHUP
+from evonas import __main__ as command
+reader, writer = os.pipe()
+os.close(reader)
+os.dup2(writer, 1)
+os.dup2(writer, 2)
+sys.stdout.write("what nobody reads any more")
+command._end_stopped(SIGHUP, KeyboardInterrupt())
+"""
+
+
+def test_output_that_nobody_reads_does_not_change_the_status() -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    environment = {**buffered, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", UNREAD], env=environment, check=False)
+    assert done.returncode == 128 + signal.SIGHUP
