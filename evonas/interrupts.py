@@ -1,10 +1,11 @@
 """Signals that end a command: an exception lets it close what it holds, a watch makes it certain.
 
 The first signal raises `Interrupted` in the main thread, where Python runs its handlers: between
-two instructions, thus not within one operation of torch. Should that come to nothing, because code
-swallows the exception or does not return to Python, a thread ends the process `PATIENCE` seconds
-after the first signal, or at once with another. Only code in C that holds the interpreter's lock
-delays that, too.
+two instructions, thus not within one operation of torch. The system may hand a signal to any
+thread, or just before the main one begins to wait for something, and so a thread passes it on until
+it has been raised. Should that come to nothing, because code swallows the exception or does not
+return to Python, the same thread ends the process `PATIENCE` seconds after the first signal, or at
+once with another. Only code in C that holds the interpreter's lock delays that, too.
 """
 
 import os
@@ -13,7 +14,7 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from threading import Thread
+from threading import Lock, Thread, get_ident
 from types import FrameType
 from typing import final
 
@@ -27,6 +28,9 @@ ECHO = 0.5
 
 A closed terminal sends one and its shell another; a wrapper passes on what all have got already.
 """
+
+_PASS_ON = 0.05
+"""Seconds after which a signal that has not been raised is passed on to the main thread again."""
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -52,6 +56,8 @@ class Watch:
         self.heard: signal.Signals | None = None
         self._signals = [one for one in signal.Signals if one.name in _NAMES]
         self._is_raised = False
+        self._main = get_ident()
+        self._passing_on = Lock()
         self._inbox, self._outbox = socket.socketpair()
 
     def start(self) -> None:
@@ -65,9 +71,11 @@ class Watch:
 
     def close(self) -> None:
         """Let a signal from now on end the process where it is; patience goes on to count."""
-        for number in self._signals:
-            if signal.getsignal(number) == self._raise:
-                signal.signal(number, signal.SIG_DFL)
+        with self._passing_on:  # what is passed on must not end the process
+            self._is_raised = True
+            for number in self._signals:
+                if signal.getsignal(number) == self._raise:
+                    signal.signal(number, signal.SIG_DFL)
 
     def _raise(self, number: int, _: FrameType | None) -> None:
         self.heard = self.heard or signal.Signals(number)
@@ -79,7 +87,7 @@ class Watch:
         """Wait for a signal; end the process at another, or when patience is at its end."""
         self.heard = self._next(None)
         assert self.heard is not None, "without a limit, the wait ends with a signal"
-        time.sleep(ECHO)
+        self._pass_on(self.heard)
         while self._next(0.0):
             pass
         is_repeated = self._next(PATIENCE - ECHO) is not None
@@ -90,6 +98,19 @@ class Watch:
                 os.write(sys.stdout.fileno(), _SHOW_CURSOR)
         kill_children()
         os._exit(status_of(self.heard))
+
+    def _pass_on(self, number: signal.Signals) -> None:
+        """Let echoes end; meanwhile interrupt what the main thread waits for, if it has not heard.
+
+        Python runs handlers in the main thread alone, but only the thread that the system chose
+        is woken: a wait for a process that starts would otherwise go on until that has started.
+        """
+        end = time.monotonic() + ECHO
+        while time.monotonic() < end:
+            time.sleep(_PASS_ON)
+            with self._passing_on:
+                if not self._is_raised:
+                    signal.pthread_kill(self._main, number)
 
     def _next(self, seconds: float | None) -> signal.Signals | None:
         """Return the next of the signals that end a process, or None if none comes in time."""
