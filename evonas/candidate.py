@@ -135,7 +135,7 @@ class Evaluator:
         if cohorts is not None:
             context = cohorts.lent(context, found.genome, trainer, model)
         trained = trainer.train(model, context)
-        spent = 3 * macs * trained.samples + trained.cohort_macs
+        spent = 3 * macs * trained.samples + trained.extra_macs
         cost = Cost(trained.samples, spent)
         return self._evaluation(trained, {**sizes, **_sparsity(found, trained, macs)}, cost, job)
 

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from evonas import plugins
 from evonas.aggregation import Aggregation
-from evonas.cohort_plan import SCAFFOLD
+from evonas.cohort_plan import PARTS_OF_NO_NODE
 from evonas.cohort_preset import CohortPreset
 from evonas.errors import ConfigError, unknown
 from evonas.genome.cohort import CANDIDATE, Cohort, Spec
@@ -78,10 +78,10 @@ class CohortTable:
 
     def __post_init__(self) -> None:
         for name in self.teachers:
-            if not _NAME.fullmatch(name) or name in {CANDIDATE, SCAFFOLD}:
+            if not _NAME.fullmatch(name) or name in {CANDIDATE, *PARTS_OF_NO_NODE}:
                 raise ConfigError(
                     f"a teacher is called {name!r}; take a name of letters, digits and _, other"
-                    f" than {CANDIDATE!r} and {SCAFFOLD!r}"
+                    f" than {', '.join(sorted({CANDIDATE, *PARTS_OF_NO_NODE}))}"
                 )
         if len(self.needed_teachers) < self.preset.teachers:
             raise ConfigError(

@@ -10,6 +10,14 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+TARGET = "target"
+"""The part of a state that holds target networks: tensors named as the candidate's own.
+
+Edits map it as they map the candidate, with the same draws, so that what was equal stays equal."""
+
+TRAINER = "trainer"
+"""The part of a state that holds a trainer's own tensors, which no edit changes."""
+
 _SLOT = "optimizer/"
 _PART = "@"
 
@@ -19,7 +27,8 @@ _PART = "@"
 class State:
     """The trained state of one candidate, on the CPU.
 
-    Tensors of what is trained beside it in a cohort are named `@node.parameter`.
+    Tensors of what is trained beside it, in a cohort or as target networks, are named
+    `@part.parameter`.
 
     Attributes:
         tensors: `model.state_dict()`: parameters and buffers by name.
@@ -31,11 +40,11 @@ class State:
     slots: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: nn.Module, optimizer: Optimizer | None = None) -> "State":
-        """Copy the state of a model, and of the optimizer that trained it, to the CPU."""
+    def of(cls, model: nn.Module, *optimizers: Optimizer) -> "State":
+        """Copy the state of a model, and of the optimizers that trained it, to the CPU."""
         tensors = {name: _cpu(tensor) for name, tensor in model.state_dict().items()}
         slots: dict[str, dict[str, Tensor]] = {}
-        if optimizer is not None:
+        for optimizer in optimizers:
             for name, parameter in model.named_parameters():
                 for slot, value in optimizer.state.get(parameter, {}).items():
                     if isinstance(value, Tensor):
@@ -71,10 +80,10 @@ class State:
         return State({**others.tensors, **tensors}, slots)
 
     def restore_optimizer(self, model: nn.Module, optimizer: Optimizer) -> None:
-        """Put the slots into a fresh optimizer of `model`; parameters without any stay fresh.
+        """Put the slots into a fresh optimizer of `model`, or of some of its parameters.
 
-        Slots take the layout of their parameter, and counters its device if the step is fused:
-        fused steps walk the memory of both side by side.
+        Parameters without any stay fresh. Slots take the layout of their parameter, and counters
+        its device if the step is fused: fused steps walk the memory of both side by side.
         """
         counts_there = {
             parameter: group.get("fused") or group.get("capturable")
@@ -82,6 +91,8 @@ class State:
             for parameter in group["params"]
         }
         for name, parameter in model.named_parameters():
+            if parameter not in counts_there:
+                continue
             found = {slot: values[name] for slot, values in self.slots.items() if name in values}
             for slot, value in found.items():
                 if value.shape == parameter.shape:

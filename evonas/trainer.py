@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, final
+from typing import ClassVar, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -70,20 +70,22 @@ class Trained:
     Attributes:
         metrics: Measured on the validation data; plain floats, by the names of `Trainer.metrics`.
         samples: Number of training samples (or environment steps) seen.
-        state: The model and optimizer after training; None if the candidate has no weights. With
+        state: The model and optimizers after training, and target networks as its part
+            `evonas.state.TARGET`; None if the candidate has no weights. With
             `Context.pruning`, metrics and state are those of the rebuilt network; with
             `Context.cohort`, the state has a part for every node that keeps tensors, and one for
             the scaffold.
         stopped: Whether `Stopped` ended the training early.
-        cohort_macs: Multiply-accumulates that the rest of the cohort took, less those that the
-            candidate was spared because it did not learn from every sample.
+        extra_macs: Multiply-accumulates beyond three passes of the candidate for every sample:
+            those of the rest of its cohort, or of steps on samples that were seen before; less
+            those that the candidate was spared.
     """
 
     metrics: Mapping[str, float]
     samples: int
     state: State | None
     stopped: bool = False
-    cohort_macs: float = 0.0
+    extra_macs: float = 0.0
 
 
 class Trainer(ABC):
@@ -138,3 +140,12 @@ class Trainer(ABC):
     @abstractmethod
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         """Judge a finished model on the test data; called by the report alone."""
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """A trainer that can show what a candidate does; the report asks it for the best one."""
+
+    def pictures(self, model: nn.Module, context: Context) -> Mapping[str, bytes]:
+        """Return pictures of what a finished model does: PNG, WebP or GIF files, by caption."""
+        ...

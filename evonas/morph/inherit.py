@@ -9,7 +9,7 @@ from evonas.morph.always import ALWAYS
 from evonas.morph.donate import with_donated_members, with_donations
 from evonas.morph.mutation import Mutation
 from evonas.seeds import Rng
-from evonas.state import State
+from evonas.state import TARGET, State
 
 
 def inherit(
@@ -21,8 +21,8 @@ def inherit(
     """Return the child's state at birth.
 
     The first parent's state is mapped by the child's later edits, each of which draws from a stream
-    of its own. Any further parent donates trained weights for layers that its own edits made, and
-    for members of its cohort.
+    of its own; target networks are mapped alike, with the same draws. Any further parent donates
+    trained weights for layers that its own edits made, and for members of its cohort.
 
     Args:
         mutations: The operators, by name.
@@ -39,18 +39,26 @@ def inherit(
     if child.edits[:start] != genome.edits:
         raise EditError("the child's edits do not begin with those of its first parent")
     seed = int(rng.integers(2**63))
+    target = state.part(TARGET)
     for edit in child.edits[start:]:
         if edit.operator not in mutations:
             raise unknown("mutation", edit.operator, mutations)
         mutation = mutations[edit.operator]
         after = mutation.apply(genome, edit)
         state = mutation.inherit(genome, after, edit, state, seeds.stream(seed, edit.id))
+        if target.tensors:
+            target = mutation.inherit(genome, after, edit, target, seeds.stream(seed, edit.id))
         genome = after
     if not _alike(genome, child):
         raise EditError("the child's edits do not lead from its first parent to its architecture")
     for donor, trained in parents[1:]:
         state = with_donations(child, parents[0][0], state, donor, trained)
         state = with_donated_members(child, state, donor, trained)
+        if target.tensors:
+            others = trained.part(TARGET)
+            target = with_donations(child, parents[0][0], target, donor, others)
+    if target.tensors:
+        state = state.plus(TARGET, target)
     return state
 
 

@@ -91,9 +91,9 @@ def _check_metrics(trainer: Trainer, training: _Training) -> None:
     for name in (f"{metric}{view}" for metric in trainer.metrics for view in views):
         assert name in trained.metrics, f"{name!r} is not among {sorted(trained.metrics)}"
         assert math.isfinite(trained.metrics[name]), f"{name!r} is {trained.metrics[name]}"
-    macs = trained.cohort_macs
-    assert math.isfinite(macs), f"`cohort_macs` is {macs}"
-    assert macs > 0, f"`cohort_macs` is {macs}; what the others compute is charged to the candidate"
+    macs = trained.extra_macs
+    assert math.isfinite(macs), f"`extra_macs` is {macs}"
+    assert macs > 0, f"`extra_macs` is {macs}; what the others compute is charged to the candidate"
 
 
 def _smallest(

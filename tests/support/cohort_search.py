@@ -171,7 +171,7 @@ class Schooled(Trainer):
         }
         macs = sum(macs for name, macs in plan.macs.items() if name != CANDIDATE) * samples
         return Trained(
-            self.test(model, context), samples, own.joined(parts), cohort_macs=float(macs)
+            self.test(model, context), samples, own.joined(parts), extra_macs=float(macs)
         )
 
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:

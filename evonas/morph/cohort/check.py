@@ -7,7 +7,7 @@ loss looks for. `evonas.morph.cohort.repair` makes a cohort that keeps them.
 
 from collections import Counter
 
-from evonas.cohort_plan import SCAFFOLD
+from evonas.cohort_plan import PARTS_OF_NO_NODE
 from evonas.errors import EditError
 from evonas.genome import Genome
 from evonas.genome.cohort import CANDIDATE, Cohort, Node
@@ -57,7 +57,7 @@ def check_networks(genome: Genome) -> None:
 
 def is_name(name: str) -> bool:
     """Return whether a node or an aggregator may be called so."""
-    return name.isidentifier() and name != SCAFFOLD
+    return name.isidentifier() and name not in PARTS_OF_NO_NODE
 
 
 def check_node(name: str, node: Node) -> None:
@@ -67,7 +67,10 @@ def check_node(name: str, node: Node) -> None:
         EditError: naming the node.
     """
     if not is_name(name):
-        raise EditError(f"a node's name is an identifier other than {SCAFFOLD!r}, given {name!r}")
+        raise EditError(
+            f"a node's name is an identifier other than {', '.join(sorted(PARTS_OF_NO_NODE))},"
+            f" given {name!r}"
+        )
     if (name == CANDIDATE) != (node.kind == "candidate"):
         raise EditError(f"the candidate, and it alone, is called {CANDIDATE!r}, given {name!r}")
     if node.kind == "view" and bool(node.depths) == bool(node.trunk):

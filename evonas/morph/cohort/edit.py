@@ -15,7 +15,7 @@ from evonas.genome.members import members, with_members
 from evonas.morph.cohort.check import check_networks, check_node, is_name
 from evonas.morph.cohort.options import CohortOptions
 from evonas.morph.cohort.repair import repaired, with_cohort_of
-from evonas.state import State
+from evonas.state import TRAINER, State
 
 _ATTEMPTS = 4
 
@@ -86,7 +86,7 @@ def with_cohort(
 def remaining(after: Genome, state: State) -> State:
     """Return the state without the parts of nodes that the cohort of `after` has not."""
     cohort = Cohort.of(after) or Cohort()
-    parts = [*(name for name in cohort.nodes if name != CANDIDATE), SCAFFOLD]
+    parts = [*(name for name in cohort.nodes if name != CANDIDATE), SCAFFOLD, TRAINER]
     return state.joined({name: state.part(name) for name in parts})
 
 

@@ -161,7 +161,7 @@ def test_a_view_shares_weights_and_has_norms_of_its_own() -> None:
     assert part.tensors.keys() == lent.kept["shallow"]
     assert "a.conv.weight" not in part.slots["momentum_buffer"]
     assert "a.bn.weight" in part.slots["momentum_buffer"]
-    assert trained.cohort_macs == 3 * 100 * trained.samples
+    assert trained.extra_macs == 3 * 100 * trained.samples
 
 
 def test_a_view_that_is_handed_over_is_judged_as_the_candidate_is() -> None:

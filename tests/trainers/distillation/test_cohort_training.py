@@ -90,4 +90,4 @@ def test_the_loop_trains_a_cohort(name: str) -> None:
     is_same = all(torch.equal(before[key], value) for key, value in partner.state_dict().items())
     assert is_same == (name == "kd")
     passes = 3 if name == "dml" else 1
-    assert trained.cohort_macs == passes * 100 * trained.samples
+    assert trained.extra_macs == passes * 100 * trained.samples

@@ -164,4 +164,4 @@ def test_the_loop_trains_matchers_and_keeps_them(has_gates: bool) -> None:
     moved = [float(trained.state.part("scaffold").tensors[name]) for name in gates]
     assert all(value not in {0.0, 1.0} for value in moved)
     outside = 2 * trained.samples * 3 * 100 - 3 * 100 * trained.samples
-    assert trained.cohort_macs > outside
+    assert trained.extra_macs > outside
