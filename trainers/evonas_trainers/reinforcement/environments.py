@@ -32,12 +32,15 @@ class Facts:
         actions: How many there are to choose from; of continuous ones, how many numbers make one.
         low: Least value of each number of a continuous action; empty for a choice.
         high: Largest value.
+        is_picture: Whether observations are pictures; then they are numbers from 0 to 1, in 255
+            steps.
     """
 
     observation: tuple[int, ...]
     actions: int
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    is_picture: bool = False
 
     @property
     def is_choice(self) -> bool:
@@ -51,6 +54,7 @@ class Facts:
             "actions": torch.tensor(self.actions),
             "low": torch.tensor(self.low),
             "high": torch.tensor(self.high),
+            "is_picture": torch.tensor(self.is_picture),
         }
 
     @classmethod
@@ -61,6 +65,7 @@ class Facts:
             int(prepared["actions"]),
             tuple(prepared["low"].tolist()),
             tuple(prepared["high"].tolist()),
+            bool(prepared["is_picture"]),
         )
 
 
