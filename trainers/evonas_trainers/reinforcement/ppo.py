@@ -1,4 +1,6 @@
-"""Proximal Policy Optimization Algorithms" (Schulman et al., 2017, https://arxiv.org/abs/1707.06347).
+"""Proximal policy optimisation: several passes over fresh steps, none of which may lead far.
+
+"Proximal Policy Optimization Algorithms" (Schulman et al., 2017, https://arxiv.org/abs/1707.06347).
 Differences from the paper: actor and critic are two networks; the advantages of a batch are
 standardised and gradients clipped, as in the authors' code; the rate stays as it is, since a child
 goes on where its parent stopped; the deviation of continuous actions depends on what is observed.
