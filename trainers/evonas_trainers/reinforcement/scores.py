@@ -37,6 +37,9 @@ KNOWN: Mapping[str, tuple[float, float]] = {
 }
 """Returns of random actions, and of good ones."""
 
+LONGEST_EPISODE = 100_000
+"""Steps after which an episode in which a policy is judged is taken to have no end."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -132,14 +135,23 @@ class Judging:
 def episode_returns(
     act: Act, environment: str, episodes: int, seed: int, options: Mapping[str, Any] | None = None
 ) -> Tensor:
-    """Return what one episode of each of several fresh environments returns, (episodes,)."""
+    """Return what one episode of each of several fresh environments returns, (episodes,).
+
+    Raises:
+        ConfigError: if an episode has no end.
+    """
     total, is_running = torch.zeros(episodes), torch.ones(episodes, dtype=torch.bool)
     with Environments(environment, episodes, seed, options) as environments, torch.no_grad():
-        while is_running.any():
+        for _ in range(LONGEST_EPISODE):
             transition = environments.step(act(environments.current))
             total += transition.rewards * is_running
             is_running &= ~transition.ended
-    return total
+            if not is_running.any():
+                return total
+    raise ConfigError(
+        f"an episode of {environment!r} has not ended after {LONGEST_EPISODE} steps; limit it, by"
+        " options.max_episode_steps"
+    )
 
 
 def num_weights(model: nn.Module) -> int:
