@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from evonas.errors import ConfigError
 from evonas_trainers.reinforcement import scores
+from evonas_trainers.reinforcement.environments import facts
 from evonas_trainers.reinforcement.scores import METRICS, Judging, episode_returns, num_weights
 
 COUNT, DRAWN = f"{HERE}:Count-v0", f"{HERE}:Drawn-v0"
@@ -56,6 +57,23 @@ def test_without_a_scale_it_is_said_what_to_give(judging: Judging) -> None:
 
 def test_every_known_scale_rises() -> None:
     assert all(low < high for low, high in scores.KNOWN.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "episodes", "error"),
+    [("CartPole-v1", 200, 3.0), ("Pendulum-v1", 60, 150.0), ("InvertedPendulum-v5", 200, 1.0)],
+)
+def test_random_actions_return_what_counts_as_nothing(
+    name: str, episodes: int, error: float
+) -> None:
+    known, draws = facts(name), torch.Generator().manual_seed(0)
+
+    def act(observations: Tensor) -> Tensor:
+        chances = torch.rand(len(observations), known.actions, generator=draws)
+        return chances.argmax(1) if known.is_choice else known.scaled(2 * chances - 1)
+
+    returns = episode_returns(act, name, episodes, 0)
+    assert returns.mean().item() == pytest.approx(scores.KNOWN[name][0], abs=error)
 
 
 @pytest.mark.parametrize("total", [4, 5, 7, 100])
