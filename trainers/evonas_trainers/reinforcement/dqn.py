@@ -114,6 +114,11 @@ class Dqn(Trainer):
         """How often a trial steps in all environments."""
         return self.steps // self.parallel
 
+    def epsilon(self, progress: float) -> float:
+        """Return the share of random actions when `progress` of the steps have been made."""
+        done = min(progress / self.exploration, 1.0)
+        return self.first_epsilon + (self.last_epsilon - self.first_epsilon) * done
+
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at the environment."""
         self.judging.scale(self.environment)
@@ -215,13 +220,6 @@ class _Training(Trial):
     def _steps(self) -> int:
         return self._rounds * self._trainer.parallel
 
-    @property
-    def _epsilon(self) -> float:
-        """The share of random actions by now."""
-        first, last = self._trainer.first_epsilon, self._trainer.last_epsilon
-        progress = self._rounds / (self._trainer.exploration * self._trainer.rounds)
-        return first + (last - first) * min(progress, 1.0)
-
     def _checkpoint(self) -> Checkpoint:
         trainer = self._trainer
         seed = seeds.integer(self._seed, "judge", self._rounds)
@@ -245,11 +243,12 @@ class _Training(Trial):
     def _step(self, running: Environments) -> None:
         """Act once in all environments, and keep what came of it."""
         seen = running.current.to(self._device)
+        epsilon = self._trainer.epsilon(self._rounds / self._trainer.rounds)
         with evaluating(self._net):
             best = self._net(seen).argmax(-1)
         others = torch.empty_like(best).random_(self._facts.actions, generator=self._draws)
         chances = torch.empty(best.shape, device=self._device).uniform_(generator=self._draws)
-        actions = torch.where(chances < self._epsilon, others, best)
+        actions = torch.where(chances < epsilon, others, best)
         found = running.step(actions)
         rewards = found.rewards * self._trainer.reward_scale
         self._replay.add(seen, actions, rewards, found.observations, found.terminated)
