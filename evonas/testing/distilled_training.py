@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from evonas import devices, plugins
 from evonas.cohort_networks import Start, cohort_plan
-from evonas.cohort_plan import SCAFFOLD, CohortPlan
+from evonas.cohort_plan import PARTS_OF_NO_NODE, CohortPlan
 from evonas.cohort_preset import CohortPreset
 from evonas.genome.members import NETWORK
 from evonas.models import fresh_model
@@ -81,7 +81,7 @@ def _check_state(training: _Training) -> None:
         given = state.part(name).tensors.keys()
         assert given == names, f"the part of {name!r} has {sorted(given ^ names)} less or more"
     parts = {name[1:].partition(".")[0] for name in state.tensors if name.startswith("@")}
-    extra = sorted(parts - kept.keys() - {SCAFFOLD})
+    extra = sorted(parts - kept.keys() - PARTS_OF_NO_NODE)
     assert not extra, f"the state has a part of {extra[0]!r}, which keeps nothing"
 
 
