@@ -57,9 +57,7 @@ def aggregation_checks(aggregation: Aggregation) -> list[Check]:
         _a_saved_state_gives_the_same_target,
         _the_weights_of_every_sample_sum_to_one,
         _the_order_of_the_samples_does_not_matter,
-        _nothing_below_gets_a_gradient
-        if aggregation.kind.detaches
-        else _the_inputs_get_a_gradient,
+        _nothing_below_gets_a_gradient if aggregation.kind.detaches else _the_inputs_get_a_gradient,
     ]
     if aggregation.kind.inputs == "logits":
         functions.append(_the_labels_can_be_told_from_the_target)

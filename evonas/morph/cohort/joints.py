@@ -158,7 +158,9 @@ class Joints:
         if aggregator.learns == "labels" and kind.inputs != "logits":
             raise EditError(f"labels say nothing about {kind.inputs}; it can learn from edges")
         if aggregator.learns == "labels" and not self.options.has_labels:
-            raise EditError("there are no labels from which it could learn; let it learn from edges")
+            raise EditError(
+                "there are no labels from which it could learn; let it learn from edges"
+            )
         shapes = [self.shape(end, kind.inputs) for end in aggregator.inputs]
         for end, shape in zip(aggregator.inputs, shapes, strict=True):
             if not kind.adapts:
