@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 from evonas.cohort_preset import Available, CohortPreset
 from evonas.errors import ConfigError
-from evonas.genome.cohort import Aggregator, Cohort, Edge, Node, Stage
+from evonas.genome.cohort import Aggregator, Cohort, Edge, Node, Spec, Stage
 from evonas.genome.schedule import Curve
 from evonas_trainers.distillation.edges import (
     candidate,
@@ -37,8 +37,9 @@ class OpdDa(CohortPreset):
         decision_weight: Of the divergence from the decisions that a policy attends to.
         feature_weight: Of the squared difference from the features.
         temperature: By which decisions are divided; the divergence is multiplied by its square.
-        aggregation: How targets are weighed; `mean` is the plain mean of all policies, which the
-            paper says makes them alike.
+        aggregation: How targets are weighed: `attention` is of all policies, `others` is attention
+            that leaves a policy itself out, and `mean` the plain mean of all, which the paper says
+            makes them alike.
     """
 
     paper: ClassVar[str] = (
@@ -50,7 +51,7 @@ class OpdDa(CohortPreset):
     decision_weight: float = 1.0
     feature_weight: float = 0.1
     temperature: float = 1.0
-    aggregation: Literal["attention", "mean"] = "attention"
+    aggregation: Literal["attention", "others", "mean"] = "attention"
 
     def __post_init__(self) -> None:
         check_temperatures(temperature=self.temperature)
@@ -61,8 +62,10 @@ class OpdDa(CohortPreset):
             )
         if self.decision_weight < 0 or self.feature_weight < 0:
             raise ConfigError(f"weights are 0 or more, given {self!r}")
-        if self.aggregation not in {"attention", "mean"}:
-            raise ConfigError(f"aggregation is 'attention' or 'mean', given {self.aggregation!r}")
+        if self.aggregation not in {"attention", "others", "mean"}:
+            raise ConfigError(
+                f"aggregation is 'attention', 'others' or 'mean', given {self.aggregation!r}"
+            )
 
     def cohort(self, available: Available) -> Cohort:
         """Return one stage in which all learn, each by its own task and from all."""
@@ -81,17 +84,21 @@ class OpdDa(CohortPreset):
         """Return who makes the targets that a loss is for."""
         vectors = tuple(end(node, gap) for node in nodes)
         logits = tuple(end(node) for node in nodes)
+        rules: Mapping[str, tuple[Spec, Spec]] = {
+            "attention": ({"name": "decision-attention"}, {"name": "feature-attention"}),
+            "others": (
+                {"name": "decision-attention", "mask_self": True},
+                {"name": "feature-attention", "mask_self": True},
+            ),
+            "mean": ({"name": "mean"}, {"name": "feature-attention", "is_even": True}),
+        }
+        decisions, features = rules[self.aggregation]
         found: dict[str, Aggregator] = {}
-        attends = self.aggregation == "attention"
         if self.decision_weight:
-            rule = {"name": "decision-attention" if attends else "mean"}
-            queries = vectors if attends else ()
-            found[_DECISIONS] = Aggregator(rule=rule, inputs=logits, queries=queries)
+            queries = () if self.aggregation == "mean" else vectors
+            found[_DECISIONS] = Aggregator(rule=decisions, inputs=logits, queries=queries)
         if self.feature_weight:
-            spec: dict[str, Any] = {"name": "feature-attention"}
-            if not attends:
-                spec["is_even"] = True
-            found[_FEATURES] = Aggregator(rule=spec, inputs=vectors, queries=vectors)
+            found[_FEATURES] = Aggregator(rule=features, inputs=vectors, queries=vectors)
         return found
 
     def _edges(self, nodes: Mapping[str, Node], gap: str) -> Iterator[Edge]:

@@ -12,6 +12,11 @@ of all (of those with equal width). O, F and what the projections read are detac
 are not: the losses of the learners train the projections and move no teacher. Decisions and
 features are weighed by projections of their own. Features of another width than the first policy's
 come to its width by learned maps.
+
+Where a policy may attend to itself, attention learns to do just that: nothing is nearer to O_m than
+O_m, so weights trained by the losses of the learners end there, and every policy learns alone. With
+`mask_self` the sum is of the others, as one summary has it; of two policies each then has the other
+whole. Benchmarks have both.
 """
 
 from collections.abc import Sequence
@@ -40,6 +45,7 @@ class DecisionAttention(Aggregation):
 
     Attributes:
         width: Of queries and keys.
+        mask_self: Whether a policy leaves itself out.
     """
 
     paper: ClassVar[str] = _PAPER
@@ -48,13 +54,18 @@ class DecisionAttention(Aggregation):
     )
 
     width: int = 32
+    mask_self: bool = False
 
     def __post_init__(self) -> None:
         _check_width(self.width)
 
     def start(self, inputs: Sequence[Shape], queries: Sequence[Shape]) -> Combination:  # noqa: ARG002
-        """Make the projections: of queries one for each policy, of keys one for each width."""
-        return _Attended(_Weights(queries, self.width), nn.ModuleList())
+        """Make the projections: of queries one for each policy, of keys one for each width.
+
+        Raises:
+            ConfigError: if a lone policy shall leave itself out.
+        """
+        return _Attended(_Weights(queries, self.width, mask_self=self.mask_self), ())
 
 
 @final
@@ -64,7 +75,8 @@ class FeatureAttention(Aggregation):
 
     Attributes:
         width: Of queries and keys.
-        is_even: Whether all weigh the same instead.
+        mask_self: Whether a policy leaves itself out.
+        is_even: Whether all weigh the same instead, itself included.
     """
 
     paper: ClassVar[str] = _PAPER
@@ -78,28 +90,37 @@ class FeatureAttention(Aggregation):
     )
 
     width: int = 32
+    mask_self: bool = False
     is_even: bool = False
 
     def __post_init__(self) -> None:
         _check_width(self.width)
 
     def start(self, inputs: Sequence[Shape], queries: Sequence[Shape]) -> Combination:
-        """Make the projections, and a map for each policy whose features are of another width."""
+        """Make the projections, and a map for each policy whose features are of another width.
+
+        Raises:
+            ConfigError: if a lone policy shall leave itself out.
+        """
         (wanted,) = inputs[0]
-        maps = (
+        maps = [
             nn.Identity() if features == wanted else nn.Linear(features, wanted)
             for (features,) in inputs
-        )
-        return _Attended(_Even() if self.is_even else _Weights(queries, self.width), maps)
+        ]
+        if self.is_even:
+            return _Attended(_Even(), maps)
+        return _Attended(_Weights(queries, self.width, mask_self=self.mask_self), maps)
 
 
 @final
 class _Weights(nn.Module):
     """Weights of all policies for each, (policies, batch, policies)."""
 
-    def __init__(self, shapes: Sequence[Shape], width: int) -> None:
+    def __init__(self, shapes: Sequence[Shape], width: int, *, mask_self: bool) -> None:
         super().__init__()
-        self._scale = width**-0.5
+        if mask_self and len(shapes) < 2:
+            raise ConfigError("mask_self leaves a lone policy nobody; give another input")
+        self._scale, self._mask_self = width**-0.5, mask_self
         widths = [features for (features,) in shapes]
         self.queries = nn.ModuleList(nn.Linear(one, width, bias=False) for one in widths)
         self.keys = nn.ModuleDict(
@@ -109,7 +130,11 @@ class _Weights(nn.Module):
     def forward(self, seen: Sequence[Tensor]) -> Tensor:
         asking = torch.stack([query(one) for query, one in zip(self.queries, seen, strict=True)])
         asked = torch.stack([self.keys[str(one.shape[1])](one) for one in seen])
-        return torch.softmax(self._scale * torch.einsum("mbd,nbd->mbn", asking, asked), 2)
+        scores = self._scale * torch.einsum("mbd,nbd->mbn", asking, asked)
+        if self._mask_self:
+            itself = torch.eye(len(seen), dtype=torch.bool, device=scores.device)
+            scores = scores.masked_fill(itself.unsqueeze(1), -torch.inf)
+        return torch.softmax(scores, 2)
 
 
 @final
