@@ -82,11 +82,7 @@ class QRounds(Method):
             policy: Replay(settings.capacity, facts, device) for policy in cohort.policies
         }
         self._steps = dict.fromkeys(cohort.policies, 0)
-
-    @property
-    def gradient_steps(self) -> int:
-        """So far, those of all policies."""
-        return sum(self._steps.values())
+        self.gradient_steps = 0
 
     def round(self, progress: float) -> Tensor:
         """Step and learn in turn, one policy after the other."""
@@ -136,6 +132,7 @@ class QRounds(Method):
             return F.smooth_l1_loss(values.gather(1, batch.actions[:, None]).squeeze(1), wanted)
 
         loss = practice.descend(policy, batch.observations, task, progress)
+        self.gradient_steps += 1
         self._steps[policy] += 1
         if self._steps[policy] % self._settings.target_every == 0:
             target.load_state_dict(practice.cohort.network(policy).state_dict())
