@@ -28,6 +28,8 @@ WALL, OWN, OWN_HP, OTHER, OTHER_HP = range(5)
 
 _RANGES = {"view_range", "attack_range"}
 _MAX_SEED = 2**31
+_MOST_WALLS = 9_999
+"""That the engine tells of; it writes into a buffer for these, however many there are."""
 _CROWDED = 0.7
 """Of the free cells; placing agents at random takes for ever where there is no room."""
 
@@ -98,7 +100,7 @@ class World:
             ConfigError: if there is too little room, or magent2 is not installed.
         """
         self.teams = game.teams(agents)
-        self._num_walls = int(game.walls * map_size**2)
+        self._map_size, self._num_walls = map_size, int(game.walls * map_size**2)
         _check_room(game, self.teams, self._num_walls, map_size)
         self._engine: Any = _engine().GridWorld(_config(game, map_size))
         self._handles: list[Any] = self._engine.get_handles()
@@ -125,6 +127,12 @@ class World:
     def positions(self, side: int) -> Ints:
         """Return (agents, 2), columns and rows of the living agents of a side."""
         return self._engine.get_pos(self._handles[side])
+
+    def walls(self) -> Ints:
+        """Return (walls, 2), columns and rows of the walls; none if there are too many to ask."""
+        if self._num_walls + 4 * self._map_size >= _MOST_WALLS:
+            return np.zeros((0, 2), np.int32)
+        return self._engine._get_walls_info().copy()  # noqa: SLF001 - its only way to them
 
     def turn(self, *actions: Ints) -> tuple[Turn, Turn]:
         """Let the living agents of both sides act, those of the own side first in the arguments."""
