@@ -1,6 +1,6 @@
 """Battles: from the placing of the agents until a side is gone or the time is up."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 

@@ -52,4 +52,6 @@ class Judge:
 
 def _mean(scores: Sequence[Score]) -> Score:
     number = len(scores)
-    return Score(sum(one.kills for one in scores) / number, sum(one.deaths for one in scores) / number)
+    return Score(
+        sum(one.kills for one in scores) / number, sum(one.deaths for one in scores) / number
+    )

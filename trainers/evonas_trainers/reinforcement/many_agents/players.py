@@ -10,14 +10,17 @@ from typing import Literal, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evonas.seeds import Rng
 from evonas_trainers.reinforcement.distributions import Categorical
 from evonas_trainers.reinforcement.many_agents.grid_world import (
     OTHER,
+    OTHER_HP,
     OWN_HP,
     Abilities,
+    Flags,
     Floats,
     Ints,
     Sight,
@@ -132,15 +135,15 @@ class _Hunt:
         ways = ways + self._rng.random(ways.shape) * 1e-3  # ties are broken by chance
         best = ways.argmax(1) if self._away else ways.argmin(1)
         chosen[spots] = best[spots].astype(np.int32)
-        hits, target = self._targets(enemies, views[:, :, OTHER + 1])
+        hits, target = self._targets(enemies, views[:, :, OTHER_HP])
         chosen[hits] = self._attacks[target[hits]]
         return chosen
 
-    def _targets(self, enemies: np.ndarray, health: Floats) -> tuple[np.ndarray, np.ndarray]:
+    def _targets(self, enemies: Flags, health: Floats) -> tuple[Flags, NDArray[np.intp]]:
         """Return which agents can hit an enemy, and the cell of the weakest one within reach."""
         within = enemies & (self._attacks >= 0)
         weakest = np.where(within, health, np.inf).argmin(1)
-        return within.any(1), weakest
+        return np.asarray(within.any(1)), weakest
 
 
 def own_health(sight: Sight) -> Floats:

@@ -25,7 +25,7 @@ from evonas.measure import evaluating
 from evonas.networks import Signature, Signatures
 from evonas.trainer import Context, Trained, Trainer
 from evonas_trainers.reinforcement import scores, trials
-from evonas_trainers.reinforcement.many_agents.battles import Campaign, Ground, Opponents, OWN
+from evonas_trainers.reinforcement.many_agents.battles import OWN, Campaign, Ground, Opponents
 from evonas_trainers.reinforcement.many_agents.games import Game, Shaping, game_named
 from evonas_trainers.reinforcement.many_agents.judge import Judge
 from evonas_trainers.reinforcement.many_agents.pictures import animation
