@@ -7,7 +7,7 @@ action led to is kept apart from what is to be acted on next. So every step is a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Self, final
 
 import gymnasium
 import numpy as np
@@ -46,6 +46,11 @@ class Facts:
     def is_choice(self) -> bool:
         """Whether an action is one of several."""
         return not self.low
+
+    def scaled(self, units: Tensor) -> Tensor:
+        """Return continuous actions in the environment's box: -1 is the least, 1 the largest."""
+        low, high = units.new_tensor(self.low), units.new_tensor(self.high)
+        return low + (units + 1) / 2 * (high - low)
 
     def to_tensors(self) -> Mapping[str, Tensor]:
         """Return the facts as `Trainer.prepare` hands them on."""
@@ -144,6 +149,12 @@ class Environments:
         """Free what the environments hold."""
         self._vector.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def _action_space(self) -> object:
         return self._vector.single_action_space
@@ -161,9 +172,8 @@ def facts(name: str, options: Mapping[str, Any] | None = None) -> Facts:
     Raises:
         ConfigError: if there is no such environment, or its spaces are of no use here.
     """
-    environments = Environments(name, 1, 0, options)
-    environments.close()
-    return environments.facts
+    with Environments(name, 1, 0, options) as environments:
+        return environments.facts
 
 
 def _vector(name: str, number: int, options: Mapping[str, Any]) -> gymnasium.vector.VectorEnv:

@@ -6,12 +6,13 @@ et al., 2022, https://arxiv.org/abs/2106.04217): the mean of all evaluations. It
 https://arxiv.org/abs/2004.07219), to 0 for random actions and 1 for those that solve the task.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evonas.errors import ConfigError
 from evonas_trainers.reinforcement.environments import Environments
@@ -79,6 +80,41 @@ class Judging:
             )
         return low, high
 
+    def moments(self, total: int) -> Sequence[int]:
+        """Return after how many of `total` steps or rounds of training to judge: last, after all.
+
+        Raises:
+            ConfigError: if there are fewer of them than evaluations.
+        """
+        if total < self.times:
+            raise ConfigError(
+                f"{self.times} evaluations need as many rounds of training, and there are {total};"
+                " give more steps, or fewer judging.times"
+            )
+        return [total * number // self.times for number in range(1, self.times + 1)]
+
+    def tested(
+        self,
+        model: nn.Module,
+        act: Act,
+        environment: str,
+        seed: int,
+        options: Mapping[str, Any] | None = None,
+    ) -> dict[str, float]:
+        """Judge a finished policy by four times as many episodes as an evaluation has.
+
+        Beside the metrics, of which the area is that of a curve of one point, this returns the mean
+        `return`, its standard error `return_error`, and the `worst_return`.
+        """
+        returns = episode_returns(act, environment, 4 * self.episodes, seed, options)
+        mean, deviation = returns.mean().item(), returns.std(correction=0).item()
+        return {
+            **self.metrics([mean], environment, num_weights(model)),
+            "return": mean,
+            "return_error": deviation / math.sqrt(len(returns)),
+            "worst_return": returns.min().item(),
+        }
+
     def metrics(self, curve: Sequence[float], environment: str, weights: int) -> dict[str, float]:
         """Return the metrics of returns so far.
 
@@ -97,12 +133,15 @@ def episode_returns(
     act: Act, environment: str, episodes: int, seed: int, options: Mapping[str, Any] | None = None
 ) -> Tensor:
     """Return what one episode of each of several fresh environments returns, (episodes,)."""
-    environments = Environments(environment, episodes, seed, options)
     total, is_running = torch.zeros(episodes), torch.ones(episodes, dtype=torch.bool)
-    with torch.no_grad():
+    with Environments(environment, episodes, seed, options) as environments, torch.no_grad():
         while is_running.any():
             transition = environments.step(act(environments.current))
             total += transition.rewards * is_running
             is_running &= ~transition.ended
-    environments.close()
     return total
+
+
+def num_weights(model: nn.Module) -> int:
+    """Return how many weights are not zero."""
+    return sum(int(tensor.count_nonzero()) for tensor in model.parameters())

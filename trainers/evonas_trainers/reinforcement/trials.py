@@ -8,6 +8,7 @@ evaluations as the fitness, of which it is no estimate.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import final
 
@@ -17,7 +18,7 @@ from evonas import measure
 from evonas.networks import Signatures
 from evonas.state import State
 from evonas.trainer import Context, Stopped, Trained
-from evonas_trainers.reinforcement.scores import Judging
+from evonas_trainers.reinforcement.scores import Judging, num_weights
 
 
 @final
@@ -83,8 +84,9 @@ def run(trials: Sequence[Trial], setting: Setting, model: nn.Module, context: Co
         for latest in zip(*(trial.checkpoints() for trial in trials), strict=True):
             for curve, checkpoint in zip(curves, latest, strict=True):
                 curve.append(checkpoint.mean_return)
+            weights = max(_num_weights(trial.model()) for trial in trials)
             mean = [_mean(column) for column in zip(*curves, strict=True)]
-            judged = setting.judging.metrics(mean, setting.environment, _num_weights(trials))
+            judged = setting.judging.metrics(mean, setting.environment, weights)
             others = {
                 name: _mean([one.others[name] for one in latest]) for name in latest[0].others
             }
@@ -108,13 +110,21 @@ def run(trials: Sequence[Trial], setting: Setting, model: nn.Module, context: Co
     return Trained(found, steps, best.state(), stopped, extra)
 
 
+def copies(model: nn.Module, number: int) -> list[nn.Module]:
+    """Return copies of a candidate for trials to train, in train mode; none is the candidate."""
+    return [deepcopy(model).train() for _ in range(number)]
+
+
+def _num_weights(model: nn.Module) -> int:
+    """Return how many weights are not zero.
+
+    Raises:
+        FloatingPointError: if one is no number.
+    """
+    if not all(bool(tensor.isfinite().all()) for tensor in model.parameters()):
+        raise FloatingPointError("training has led to weights that are not finite")
+    return num_weights(model)
+
+
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
-
-
-def _num_weights(trials: Sequence[Trial]) -> int:
-    """Return how many weights are not zero, of the trial that has most of them."""
-    return max(
-        sum(int(tensor.count_nonzero()) for tensor in trial.model().parameters())
-        for trial in trials
-    )
