@@ -1,168 +1,165 @@
-"""Steps that an ensemble imagines, branching off from steps that were seen.
+"""An ensemble at work: fitted to what was seen, imagining from there, and found right or wrong."""
 
-"When to Trust Your Model: Model-Based Policy Optimization" (Janner et al., 2019,
-https://arxiv.org/abs/1906.08253): short rollouts of the policy from states of the real environment,
-with another elite drawn in every step, so that errors of the model have no time to add up. How
-long, is a schedule in real steps.
-"""
-
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
 from torch import Tensor
 
-from evonas.errors import ConfigError
-from evonas_trainers.reinforcement.dynamics.gaussian import ProbabilisticEnsemble
+from evonas.state import State
+from evonas_trainers.reinforcement.dynamics.branching import (
+    Branching,
+    Ends,
+    Imagined,
+    Memory,
+    Policy,
+    World,
+    columns_in,
+    columns_out,
+    latest,
+)
+from evonas_trainers.reinforcement.dynamics.gaussian import (
+    EnsembleSettings,
+    ProbabilisticEnsemble,
+    disagreement,
+)
+from evonas_trainers.reinforcement.dynamics.ranks import rank_correlation
+from evonas_trainers.reinforcement.environments import Facts
 from evonas_trainers.reinforcement.replay import Batch
 
-Policy = Callable[[Tensor], Tensor]
-"""Maps observations (batch, numbers) to actions in [-1, 1], (batch, numbers)."""
-
-Ends = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Maps observations, actions and what they led to, to where the episode is over, (batch,)."""
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Branching:
-    """When, from where and how far to imagine.
-
-    Attributes:
-        interval: Real steps from one fitting of the ensemble, and imagining with it, to the next.
-        rollouts: Each time.
-        length: Steps of a rollout at first.
-        last_length: In the end.
-        growth_begin: Real steps after which rollouts begin to get longer.
-        growth_end: Real steps after which they have their last length.
-        retained: Steps are kept until they have been imagined anew so many times.
-    """
-
-    interval: int = 100
-    rollouts: int = 2000
-    length: int = 1
-    last_length: int = 1
-    growth_begin: int = 0
-    growth_end: int = 1000
-    retained: int = 1
-
-    def __post_init__(self) -> None:
-        if min(self.interval, self.rollouts, self.length, self.last_length, self.retained) < 1:
-            raise ConfigError(f"intervals, numbers and lengths should be 1 or more, given {self!r}")
-        if not 0 <= self.growth_begin < self.growth_end:
-            raise ConfigError(
-                "rollouts begin to get longer before they end to, at 0 or later, given growth_begin"
-                f" {self.growth_begin!r} and growth_end {self.growth_end!r}"
-            )
-
-    def length_at(self, step: int) -> int:
-        """Return how long rollouts are after so many real steps, in whole steps passed."""
-        progress = (step - self.growth_begin) / (self.growth_end - self.growth_begin)
-        progress = min(1.0, max(0.0, progress))
-        return int(self.length + progress * (self.last_length - self.length))
-
 
 @final
 @dataclass(frozen=True)
-class Imagined:
-    """Imagined steps, and how far the members disagreed in each of them.
+class Draws:
+    """Of what an imagination draws.
 
     Attributes:
-        batch: The steps.
-        disagreement: (batch,), in deviations of what was seen.
+        fitting: First weights, and the order of rows; of the CPU.
+        world: Starts, elites and noise; of the device.
     """
 
-    batch: Batch
-    disagreement: Tensor
-
-
-def columns_in(observations: Tensor, actions: Tensor) -> Tensor:
-    """Return what the ensemble is told."""
-    return torch.cat((observations, actions), dim=-1)
-
-
-def columns_out(batch: Batch) -> Tensor:
-    """Return what the ensemble has to tell: the reward, and the change of the observation."""
-    change = batch.next_observations - batch.observations
-    return torch.cat((batch.rewards[:, None], change), dim=-1)
+    fitting: torch.Generator
+    world: torch.Generator
 
 
 @final
-@dataclass(frozen=True)
-class World:
-    """What an ensemble takes the environment for.
+@dataclass
+class _Findings:
+    """What was found on real steps that the ensemble had not seen yet, summed up over times."""
+
+    times: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def add(self, found: Mapping[str, float]) -> None:
+        self.times += 1
+        for name, value in found.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    @property
+    def means(self) -> Mapping[str, float]:
+        return {name: value / self.times for name, value in self.sums.items()}
+
+
+@final
+class Imagination:
+    """Grows with what is seen, and makes steps of it that were not.
 
     Attributes:
-        ensemble: Maps observations and actions to rewards and changes of observations.
-        ends: The environment's own; it is known, not learned.
-        generator: Draws elites and noise.
+        ensemble: What imagines.
+        memory: What has been imagined of late.
+        imagined_steps: How many have been imagined so far.
+        macs: Multiply-accumulates of the ensemble so far; a pass with gradients counts thrice.
     """
 
-    ensemble: ProbabilisticEnsemble
-    ends: Ends
-    generator: torch.Generator
+    def __init__(
+        self, facts: Facts, settings: EnsembleSettings, branching: Branching, ends: Ends, draws: Draws
+    ) -> None:
+        seen, acted = facts.observation[0], facts.actions
+        device = draws.world.device
+        self.ensemble = ProbabilisticEnsemble(
+            seen + acted, 1 + seen, settings, draws.fitting, device
+        )
+        self.memory = Memory(branching.retained)
+        self.imagined_steps = self.macs = 0
+        self._branching, self._draws = branching, draws
+        self._world = World(self.ensemble, ends, draws.world)
+        self._findings, self._num_seen, self._is_trained = _Findings(), 0, False
 
-    @torch.no_grad()
-    def imagine(self, policy: Policy, starts: Tensor, length: int) -> list[Imagined]:
-        """Return the steps of a rollout from each start; those that are over go no further.
+    def renew(self, seen: Batch, policy: Policy, step: int) -> None:
+        """Fit the ensemble to all steps seen, oldest first, and imagine anew.
 
         Raises:
-            FloatingPointError: if a rollout leaves all bounds.
+            FloatingPointError: if the ensemble or what it imagines is not finite.
         """
-        found: list[Imagined] = []
-        observations = starts
-        while len(found) < length and len(observations):
-            actions = policy(observations)
-            told = columns_in(observations, actions)
-            outputs, apart = self.ensemble.sample(told, self.generator)
-            if not outputs.isfinite().all():
-                raise FloatingPointError(f"what is imagined in step {len(found) + 1} is not finite")
-            reached = observations + outputs[:, 1:]
-            over = self.ends(observations, actions, reached)
-            batch = Batch(observations, actions, outputs[:, 0], reached, over)
-            found.append(Imagined(batch, apart))
-            observations = reached[~over]
-        return found
+        fresh = latest(seen, len(seen.rewards) - self._num_seen)
+        if self._is_trained and len(fresh.rewards):
+            self._findings.add(self._found(fresh))
+        inputs = columns_in(seen.observations, seen.actions)
+        fitted = self.ensemble.fit(inputs, columns_out(seen), self._draws.fitting)
+        passes = 2 * fitted.rows + fitted.epochs * len(inputs)
+        self._num_seen, self._is_trained = len(inputs), True
+        self._charge(passes + len(fresh.rewards))
+        starts = self._starts(seen.observations)
+        imagined = self._world.imagine(policy, starts, self._branching.length_at(step))
+        self.memory.add(imagined)
+        number = sum(len(one.disagreement) for one in imagined)
+        self.imagined_steps += number
+        self._charge(number)
+
+    def sample(self, size: int) -> Imagined:
+        """Draw imagined steps."""
+        return self.memory.sample(size, self._draws.world)
+
+    @torch.no_grad()
+    def disagreement(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """Return how far the members are apart about what actions lead to, (batch,)."""
+        self._charge(len(actions))
+        means, _ = self.ensemble(columns_in(observations, actions))
+        return disagreement(means)
+
+    @property
+    def findings(self) -> Mapping[str, float]:
+        """How right the ensemble has been about steps that it had not seen."""
+        return self._findings.means
+
+    def state(self) -> State:
+        """Return the ensemble's state."""
+        return State.of(self.ensemble, self.ensemble.optimizer)
+
+    def inherit(self, state: State) -> None:
+        """Go on from a parent's ensemble, if it had one of the same shape."""
+        if _shapes(state.tensors) != _shapes(self.ensemble.state_dict()):
+            return
+        self.ensemble.load_state_dict(dict(state.tensors))
+        state.restore_optimizer(self.ensemble, self.ensemble.optimizer)
+        self._is_trained = True
+
+    def _starts(self, observations: Tensor) -> Tensor:
+        """Draw from where to imagine."""
+        where = self._draws.world.device
+        drawn = torch.randint(
+            len(observations),
+            (self._branching.rollouts,),
+            generator=self._draws.world,
+            device=where,
+        )
+        return observations[drawn.to(observations.device)]
+
+    @torch.no_grad()
+    def _found(self, fresh: Batch) -> Mapping[str, float]:
+        """Return how right the ensemble is about steps that it has not seen."""
+        inputs = columns_in(fresh.observations, fresh.actions)
+        errors = self.ensemble.errors(inputs, columns_out(fresh))
+        apart = disagreement(self.ensemble(inputs)[0])
+        return {
+            "model_error": errors.mean().item(),
+            "disagreement_rank": rank_correlation(apart, errors),
+        }
+
+    def _charge(self, rows: int) -> None:
+        self.macs += rows * self.ensemble.macs
 
 
-@final
-class Memory:
-    """Imagined steps of the last few times; what was imagined before is forgotten."""
-
-    def __init__(self, retained: int) -> None:
-        self._times: deque[Imagined] = deque(maxlen=retained)
-        self._all: Imagined | None = None
-
-    def __len__(self) -> int:
-        return 0 if self._all is None else len(self._all.disagreement)
-
-    def add(self, steps: Sequence[Imagined]) -> None:
-        """Keep what has been imagined at one time."""
-        self._times.append(_joined(steps))
-        self._all = _joined(self._times)
-
-    def sample(self, size: int, generator: torch.Generator) -> Imagined:
-        """Draw steps uniformly, the same one perhaps twice."""
-        assert self._all is not None, "something has been imagined"
-        drawn = torch.randint(len(self), (size,), generator=generator, device=generator.device)
-        rows = drawn.to(self._all.disagreement.device)
-        return Imagined(picked(self._all.batch, rows), self._all.disagreement[rows])
-
-
-def picked(batch: Batch, rows: Tensor) -> Batch:
-    """Return some of the steps."""
-    return Batch(*(getattr(batch, field.name)[rows] for field in fields(batch)))
-
-
-def joined(batches: Sequence[Batch]) -> Batch:
-    """Return steps after each other."""
-    return Batch(
-        *(torch.cat([getattr(one, field.name) for one in batches]) for field in fields(Batch))
-    )
-
-
-def _joined(steps: Sequence[Imagined]) -> Imagined:
-    apart = torch.cat([one.disagreement for one in steps])
-    return Imagined(joined([one.batch for one in steps]), apart)
+def _shapes(tensors: Mapping[str, Tensor]) -> Mapping[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
