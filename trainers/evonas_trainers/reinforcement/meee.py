@@ -11,7 +11,6 @@ Differences from the authors' code: what the ensemble tells is standardised, so 
 environment's numbers; exploration is on, which it is not in the code as published.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
@@ -26,14 +25,11 @@ from evonas.networks import Signatures, named
 from evonas.state import State
 from evonas.trainer import Context, Trained, Trainer
 from evonas_trainers.reinforcement import critics, environments, scores, trials
-from evonas_trainers.reinforcement.distributions import Squashed
 from evonas_trainers.reinforcement.descent import Start
-from evonas_trainers.reinforcement.dynamics.branching import (
-    Branching,
-    Ends,
-    joined,
-    never,
-)
+from evonas_trainers.reinforcement.distributions import Squashed
+from evonas_trainers.reinforcement.dynamics.branching import Branching, Ends, joined
+from evonas_trainers.reinforcement.dynamics.ends import known_ends, never
+from evonas_trainers.reinforcement.dynamics.fitting import LEAST_ROWS
 from evonas_trainers.reinforcement.dynamics.gaussian import EnsembleSettings
 from evonas_trainers.reinforcement.dynamics.imagination import Draws, Imagination
 from evonas_trainers.reinforcement.dynamics.inherited import (
@@ -43,12 +39,11 @@ from evonas_trainers.reinforcement.dynamics.inherited import (
 )
 from evonas_trainers.reinforcement.environments import Environments, Facts
 from evonas_trainers.reinforcement.off_policy import best_actions
-from evonas_trainers.reinforcement.known import known
-from evonas_trainers.reinforcement.optimism import Optimism
 from evonas_trainers.reinforcement.replay import Batch, Replay
 from evonas_trainers.reinforcement.sac_learner import SacLearner, SacSettings
 from evonas_trainers.reinforcement.scores import Judging
 from evonas_trainers.reinforcement.trials import Checkpoint, Setting, Trial
+from evonas_trainers.reinforcement.uncertainty import Optimism, trust
 
 _FORWARDS = 7  # of an update: what critics should say, critics and actor, as in SAC
 
@@ -118,20 +113,18 @@ class Meee(Trainer):
     is_endless: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("trials", "start_steps", "updates", "batch_size"):
+        for name in ("trials", "updates", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, should be 1 or more")
-        if not 0 <= self.real_ratio <= 1:
-            raise ConfigError(f"real_ratio is {self.real_ratio!r}, should be 0 to 1")
-        if self.doubt < 0 or not math.isfinite(self.doubt) or self.reward_scale <= 0:
+        if not 0 <= self.real_ratio <= 1 or self.doubt < 0 or self.reward_scale <= 0:
             raise ConfigError(
-                f"doubt is {self.doubt!r} and reward_scale {self.reward_scale!r}; should be 0 or"
-                " more, and more than 0"
+                "needs a real_ratio of 0 to 1, doubt of 0 or more and reward_scale above 0, given"
+                f" {self.real_ratio!r}, {self.doubt!r} and {self.reward_scale!r}"
             )
-        if self.start_steps >= self.steps:
+        if not LEAST_ROWS <= self.start_steps < self.steps:
             raise ConfigError(
-                f"of {self.steps} steps {self.start_steps} teach nothing yet; give more steps, or"
-                " fewer start_steps"
+                f"start_steps is {self.start_steps!r}, which teach nothing yet; should be"
+                f" {LEAST_ROWS} or more, and fewer than the {self.steps} steps of all"
             )
         self.judging.moments(self.steps)
 
@@ -167,9 +160,7 @@ class Meee(Trainer):
             _Training(self, copy, context, number)
             for number, copy in enumerate(trials.copies(model, self.trials))
         ]
-        setting = Setting(
-            environment=self.environment, judging=self.judging, signatures=signatures
-        )
+        setting = Setting(environment=self.environment, judging=self.judging, signatures=signatures)
         return trials.run(made, setting, model, context)
 
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
@@ -189,17 +180,7 @@ class Meee(Trainer):
         """
         if self.is_endless:
             return never
-        outcome = known(self.environment, self.options, self.known)
-
-        def ends(observations: Tensor, actions: Tensor, reached: Tensor) -> Tensor:
-            return outcome(observations, facts.scaled(actions), reached)[1]
-
-        return ends
-
-
-def trust(disagreement: Tensor, doubt: float) -> Tensor:
-    """Return the weights of samples, in (0, 1]: 1 where members agree, as of what is real."""
-    return 2 * torch.sigmoid(-doubt * disagreement)
+        return known_ends(self.environment, self.options, self.known, facts)
 
 
 @final

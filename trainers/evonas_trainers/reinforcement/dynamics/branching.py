@@ -151,12 +151,6 @@ class Memory:
         return Imagined(picked(self._all.batch, rows), self._all.disagreement[rows])
 
 
-def never(observations: Tensor, actions: Tensor, reached: Tensor) -> Tensor:
-    """Return that no episode is over."""
-    del observations, actions
-    return torch.zeros(len(reached), dtype=torch.bool, device=reached.device)
-
-
 def picked(batch: Batch, rows: Tensor | slice) -> Batch:
     """Return some of the steps."""
     return Batch(*(getattr(batch, field.name)[rows] for field in fields(batch)))

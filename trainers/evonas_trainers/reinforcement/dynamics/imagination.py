@@ -73,7 +73,12 @@ class Imagination:
     """
 
     def __init__(
-        self, facts: Facts, settings: EnsembleSettings, branching: Branching, ends: Ends, draws: Draws
+        self,
+        facts: Facts,
+        settings: EnsembleSettings,
+        branching: Branching,
+        ends: Ends,
+        draws: Draws,
     ) -> None:
         seen, acted = facts.observation[0], facts.actions
         device = draws.world.device

@@ -26,9 +26,7 @@ def with_ensemble(state: State, ensemble: State) -> State:
 
 def without_ensemble(state: State) -> State:
     """Return a candidate's state as those who know of no ensemble wrote it."""
-    rest = _renamed(
-        state.part(TRAINER), lambda name: None if name.startswith(_PREFIX) else name
-    )
+    rest = _renamed(state.part(TRAINER), lambda name: None if name.startswith(_PREFIX) else name)
     return state.plus(TRAINER, rest)
 
 

@@ -1,8 +1,8 @@
-"""Exploring by optimism: the action that promises most of value and of what is not yet known.
+"""Two uses of not knowing: to trust what is imagined less, and to explore by optimism.
 
-As in MEEE (Yao et al., 2021, https://arxiv.org/abs/2107.01825) the candidates lie around the
-policy's action; unlike there, the policy's own is spread in [-1, 1], with the variance of the
-paper's code in a box of that size.
+Both are from MEEE (Yao et al., 2021, https://arxiv.org/abs/2107.01825); see
+`evonas_trainers.reinforcement.meee`. Unlike in the authors' code candidate actions are spread in
+[-1, 1], by the variance that the code has in a box of that size.
 """
 
 import math
@@ -15,6 +15,11 @@ from torch import Tensor
 from evonas.errors import ConfigError
 
 _DEVIATION = math.sqrt((1 - -1) / 4)
+
+
+def trust(disagreement: Tensor, doubt: float) -> Tensor:
+    """Return the weights of samples, in (0, 1]: 1 where members agree, as of what is real."""
+    return 2 * torch.sigmoid(-doubt * disagreement)
 
 
 @final
