@@ -29,6 +29,7 @@ from evonas_trainers.reinforcement.off_policy import (
 )
 from evonas_trainers.reinforcement.sac_learner import SacLearner, SacSettings
 from evonas_trainers.reinforcement.scores import Judging
+from evonas_trainers.reinforcement.sparse import RULES
 from evonas_trainers.reinforcement.trials import Setting
 
 _FORWARDS = 7  # what critics should say: 1; critics: 3; actor: 3; as if all networks took part
@@ -53,7 +54,7 @@ class Sac(Trainer):
     accepts: ClassVar[type] = nn.Module
     metrics: ClassVar[Mapping[str, str]] = scores.METRICS
     fixed: ClassVar[frozenset[str]] = frozenset({"environment", "options", "judging", "trials"})
-    prunes: ClassVar[bool] = True
+    prunes: ClassVar[bool | frozenset[str]] = RULES
 
     environment: str
     options: Mapping[str, Any] = field(default_factory=dict)

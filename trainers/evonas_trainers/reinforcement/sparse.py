@@ -28,6 +28,9 @@ from evonas.pruning_plan import PruningPlan
 from evonas_trainers.pruning.regrow import Regrow, RegrowPruner
 from evonas_trainers.slots import Pruner, Pruning
 
+RULES = frozenset({"regrow"})
+"""What trainers of policies prune by: rules that need no loss of their own."""
+
 
 @final
 class Sparsity:
@@ -44,12 +47,10 @@ class Sparsity:
             ConfigError: if the plan's rule is another than `regrow`.
         """
         rule = plugins.construct(Pruning, plan.schedule.rule, "the schedule's rule")
-        if not isinstance(rule, Regrow) or plan.schedule.granularity != "weight":
+        if not isinstance(rule, Regrow):
             raise ConfigError(
-                f"the preset {plan.schedule.preset!r} prunes by the rule"
-                f" {plan.schedule.rule['name']!r} and granularity {plan.schedule.granularity!r};"
-                " policies learn with 'regrow' and single weights alone: take 'ds-td3', 'ds-sac',"
-                " 'set' or 'rigl'"
+                f"policies are pruned by the rule 'regrow', and preset {plan.schedule.preset!r} has"
+                f" {plan.schedule.rule['name']!r}; take 'ds-td3', 'ds-sac', 'set' or 'rigl'"
             )
         self._rule, self._model, self._plan, self._generator = rule, model, plan, generator
         self._pruners: dict[tuple[str, ...], RegrowPruner] = {}

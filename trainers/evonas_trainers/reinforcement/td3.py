@@ -27,6 +27,7 @@ from evonas_trainers.reinforcement.off_policy import (
     best_actions,
 )
 from evonas_trainers.reinforcement.scores import Judging
+from evonas_trainers.reinforcement.sparse import RULES
 from evonas_trainers.reinforcement.td3_learner import Td3Learner, Td3Settings
 from evonas_trainers.reinforcement.trials import Setting
 
@@ -52,7 +53,7 @@ class Td3(Trainer):
     accepts: ClassVar[type] = nn.Module
     metrics: ClassVar[Mapping[str, str]] = scores.METRICS
     fixed: ClassVar[frozenset[str]] = frozenset({"environment", "options", "judging", "trials"})
-    prunes: ClassVar[bool] = True
+    prunes: ClassVar[bool | frozenset[str]] = RULES
 
     environment: str
     options: Mapping[str, Any] = field(default_factory=dict)
