@@ -70,7 +70,7 @@ class EnsembleSettings:
     weight_decay: float = 1e-4
     fitting: Fitting = field(
         default_factory=lambda: Fitting(
-            epochs=50, patience=5, improvement=0.01, batch_size=256, valid_ratio=0.2
+            epochs=40, patience=5, improvement=0.01, batch_size=64, valid_ratio=0.2
         )
     )
 
@@ -136,10 +136,10 @@ class ProbabilisticEnsemble(nn.Module):
         return self._scale("output").undo(drawn), disagreement(means)
 
     def errors(self, inputs: Tensor, outputs: Tensor) -> Tensor:
-        """Return the squared error of the elites' mean in each row, standardised, (batch,)."""
+        """Return the squared errors of the elites' means, standardised, (batch,)."""
         means, _ = self(inputs)
         targets = self._scale("output").apply(outputs)
-        return (means[self.elites].mean(0) - targets).square().mean(-1)
+        return (means[self.elites] - targets).square().mean((0, 2))
 
     def fit(self, inputs: Tensor, outputs: Tensor, generator: torch.Generator) -> Fitted:
         """Go on training with all rows there are, and choose the elites anew.
