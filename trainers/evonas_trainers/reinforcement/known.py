@@ -53,7 +53,7 @@ def known(environment: str, options: Mapping[str, Any], code: str | None = None)
         ConfigError: if it is not known, or not with these options.
     """
     if code is not None:
-        found = load_attribute(code)
+        found: Any = load_attribute(code)
         if not callable(found):
             raise ConfigError(f"{code!r} is {found!r}; name a function")
         return found
