@@ -27,16 +27,12 @@ from evonas.trainer import Context, Trained, Trainer
 from evonas_trainers.reinforcement import critics, environments, scores, trials
 from evonas_trainers.reinforcement.descent import Start
 from evonas_trainers.reinforcement.distributions import Squashed
-from evonas_trainers.reinforcement.dynamics.branching import Branching, Ends, joined
-from evonas_trainers.reinforcement.dynamics.ends import known_ends, never
+from evonas_trainers.reinforcement.dynamics import ensemble_state
+from evonas_trainers.reinforcement.dynamics.branching import Branching
+from evonas_trainers.reinforcement.dynamics.ends import ends_of
 from evonas_trainers.reinforcement.dynamics.fitting import LEAST_ROWS
 from evonas_trainers.reinforcement.dynamics.gaussian import EnsembleSettings
 from evonas_trainers.reinforcement.dynamics.imagination import Draws, Imagination
-from evonas_trainers.reinforcement.dynamics.inherited import (
-    ensemble_of,
-    with_ensemble,
-    without_ensemble,
-)
 from evonas_trainers.reinforcement.environments import Environments, Facts
 from evonas_trainers.reinforcement.off_policy import best_actions
 from evonas_trainers.reinforcement.replay import Batch, Replay
@@ -78,10 +74,8 @@ class Meee(Trainer):
         doubt: How much less: T of the paper.
         explores: Whether to explore where members disagree.
         optimism: How.
-        known: `module:function` that tells rewards and ends, where neither stands in
-            `evonas_trainers.reinforcement.known`; only the ends are used.
-        is_endless: Whether no episode comes to an end where it is imagined, so that nothing has to
-            be known; right where episodes are only ever cut off.
+        known: Tells where imagined episodes end, if `evonas_trainers.reinforcement.known` does not:
+            a `module:function` as there, or `never`.
     """
 
     paper: ClassVar[str] = (
@@ -110,7 +104,6 @@ class Meee(Trainer):
     explores: bool = True
     optimism: Optimism = field(default_factory=Optimism)
     known: str | None = None
-    is_endless: bool = False
 
     def __post_init__(self) -> None:
         for name in ("trials", "updates", "batch_size"):
@@ -146,7 +139,7 @@ class Meee(Trainer):
         self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
         if self.real_ratio < 1:
-            self.ends(facts)
+            ends_of(self.environment, self.options, self.known, facts)
         return facts.to_tensors()
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
@@ -172,16 +165,6 @@ class Meee(Trainer):
         with evaluating(model):
             return self.judging.tested(model, act, self.environment, seed, self.options)
 
-    def ends(self, facts: Facts) -> Ends:
-        """Return where imagined episodes end.
-
-        Raises:
-            ConfigError: if that is not known.
-        """
-        if self.is_endless:
-            return never
-        return known_ends(self.environment, self.options, self.known, facts)
-
 
 @final
 class _Training(Trial):
@@ -196,7 +179,7 @@ class _Training(Trial):
         start = Start(
             model=model,
             generator=self._generator("learner"),
-            inherited=None if inherited is None else without_ensemble(inherited),
+            inherited=None if inherited is None else ensemble_state.without(inherited),
         )
         self._learner = SacLearner(start, trainer.learning)
         self._imagination = self._imagined(inherited) if trainer.real_ratio < 1 else None
@@ -215,11 +198,8 @@ class _Training(Trial):
                     self._act(running)
                     self._steps += 1
                     since = self._steps - trainer.start_steps
-                    if since >= 0 and self._imagination and since % trainer.branching.interval == 0:
-                        self._imagination.renew(
-                            self._replay.everything(), self._learner.explore, self._steps
-                        )
                     if since >= 0:
+                        self._imagine(since)
                         self._learn()
                 yield self._checkpoint()
 
@@ -230,9 +210,8 @@ class _Training(Trial):
     def state(self) -> State:
         """Return what a child inherits; the ensemble is in the trainer's own part."""
         state = self._learner.state()
-        if self._imagination is None:
-            return state
-        return with_ensemble(state, self._imagination.state())
+        imagination = self._imagination
+        return state if imagination is None else ensemble_state.added(state, imagination.state())
 
     def _act(self, running: Environments) -> None:
         """Take one step, and keep it."""
@@ -250,13 +229,19 @@ class _Training(Trial):
             shape = (1, self._facts.actions)
             return 2 * torch.rand(shape, generator=self._draws, device=self._device) - 1
         action = self._learner.explore(seen)
-        imagination = self._imagination
-        if imagination is None or not trainer.explores or self._steps % optimism.interval:
+        imagination = self._imagination if trainer.explores else None
+        if imagination is None or not imagination.is_trained or self._steps % optimism.interval:
             return action
         candidates = optimism.around(action, self._draws)
         here = seen.expand(len(candidates), -1)
         worth = critics.values(self._learner.critics, here, candidates).amin(0)
         return optimism.best(candidates, worth, imagination.disagreement(here, candidates))
+
+    def _imagine(self, since: int) -> None:
+        """Fit the ensemble and imagine, where it is time to."""
+        if self._imagination is not None and since % self._trainer.branching.interval == 0:
+            seen, policy = self._replay.everything(), self._learner.explore
+            self._imagination.renew(seen, policy, self._steps)
 
     def _learn(self) -> None:
         """Learn from steps that were seen, and from steps that were imagined."""
@@ -272,12 +257,9 @@ class _Training(Trial):
         seen = self._replay.sample(num_real, self._draws)
         if self._imagination is None:
             return seen, None
-        imagined = self._imagination.sample(trainer.batch_size - num_real)
-        batch = joined([seen, imagined.batch])
-        if not trainer.is_weighted:
-            return batch, None
-        trusted = trust(imagined.disagreement, trainer.doubt)
-        return batch, torch.cat((trusted.new_ones(num_real), trusted))
+        mixed = self._imagination.joined(seen, trainer.batch_size - num_real)
+        weights = trust(mixed.disagreement, trainer.doubt) if trainer.is_weighted else None
+        return mixed.batch, weights
 
     def _checkpoint(self) -> Checkpoint:
         """Judge the policy as it is.
@@ -305,24 +287,20 @@ class _Training(Trial):
     @property
     def _forwards(self) -> int:
         """Samples through the candidate; the ensemble's count by its multiply-accumulates."""
-        learned = _FORWARDS * self._updates * self._trainer.batch_size
-        imagination = self._imagination
-        if imagination is None:
-            return self._steps + learned
-        apart = round(imagination.macs / self._macs)
-        return self._steps + learned + imagination.imagined_steps + apart
+        forwards = self._steps + _FORWARDS * self._updates * self._trainer.batch_size
+        if self._imagination is not None:
+            forwards += self._imagination.imagined_steps
+            forwards += round(self._imagination.macs / self._macs)
+        return forwards
 
     def _imagined(self, inherited: State | None) -> Imagination:
         """Begin to imagine, with a parent's ensemble if it fits."""
         trainer = self._trainer
-        order = torch.Generator()
-        draws = Draws(
-            order.manual_seed(seeds.integer(self._seed, "ensemble")), self._generator("world")
-        )
-        ends = self._trainer.ends(self._facts)
+        ends = ends_of(trainer.environment, trainer.options, trainer.known, self._facts)
+        draws = Draws.of(seeds.integer(self._seed, "imagination"), self._device)
         begun = Imagination(self._facts, trainer.ensemble, trainer.branching, ends, draws)
         if inherited is not None:
-            begun.inherit(ensemble_of(inherited))
+            begun.inherit(ensemble_state.of(inherited))
         return begun
 
     def _generator(self, purpose: str) -> torch.Generator:

@@ -10,15 +10,24 @@ from evonas_trainers.reinforcement.dynamics.branching import Ends
 from evonas_trainers.reinforcement.environments import Facts
 from evonas_trainers.reinforcement.known import known
 
+NEVER = "never"
+"""Stands for ends where there are none: where episodes are only ever cut off."""
 
-def known_ends(
-    environment: str, options: Mapping[str, Any], code: str | None, facts: Facts
-) -> Ends:
-    """Return the ends of an environment; see `evonas_trainers.reinforcement.known`.
+
+def ends_of(environment: str, options: Mapping[str, Any], code: str | None, facts: Facts) -> Ends:
+    """Return the ends of an environment.
+
+    Args:
+        environment: By its name.
+        options: With which it is made.
+        code: `NEVER`, or as in `evonas_trainers.reinforcement.known`, or None for what is known.
+        facts: Of the environment.
 
     Raises:
         ConfigError: if they are not known.
     """
+    if code == NEVER:
+        return _never
     outcome = known(environment, options, code)
 
     def ends(observations: Tensor, actions: Tensor, reached: Tensor) -> Tensor:
@@ -27,7 +36,6 @@ def known_ends(
     return ends
 
 
-def never(observations: Tensor, actions: Tensor, reached: Tensor) -> Tensor:
-    """Return that no episode is over."""
+def _never(observations: Tensor, actions: Tensor, reached: Tensor) -> Tensor:
     del observations, actions
     return torch.zeros(len(reached), dtype=torch.bool, device=reached.device)

@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from evonas import seeds
 from evonas.state import State
 from evonas_trainers.reinforcement.dynamics.branching import (
     Branching,
@@ -17,6 +18,7 @@ from evonas_trainers.reinforcement.dynamics.branching import (
     World,
     columns_in,
     columns_out,
+    joined,
     latest,
 )
 from evonas_trainers.reinforcement.dynamics.gaussian import (
@@ -41,6 +43,14 @@ class Draws:
 
     fitting: torch.Generator
     world: torch.Generator
+
+    @classmethod
+    def of(cls, seed: int, device: torch.device) -> "Draws":
+        """Begin at a seed."""
+        fitting, world = torch.Generator(), torch.Generator(device)
+        fitting.manual_seed(seeds.integer(seed, "fitting"))
+        world.manual_seed(seeds.integer(seed, "world"))
+        return cls(fitting, world)
 
 
 @final
@@ -69,6 +79,7 @@ class Imagination:
         ensemble: What imagines.
         memory: What has been imagined of late.
         imagined_steps: How many have been imagined so far.
+        is_trained: Whether the ensemble has learned from anything yet.
         macs: Multiply-accumulates of the ensemble so far; a pass with gradients counts thrice.
     """
 
@@ -80,16 +91,15 @@ class Imagination:
         ends: Ends,
         draws: Draws,
     ) -> None:
-        seen, acted = facts.observation[0], facts.actions
-        device = draws.world.device
+        seen, device = facts.observation[0], draws.world.device
         self.ensemble = ProbabilisticEnsemble(
-            seen + acted, 1 + seen, settings, draws.fitting, device
+            seen + facts.actions, 1 + seen, settings, draws.fitting, device
         )
         self.memory = Memory(branching.retained)
         self.imagined_steps = self.macs = 0
         self._branching, self._draws = branching, draws
         self._world = World(self.ensemble, ends, draws.world)
-        self._findings, self._num_seen, self._is_trained = _Findings(), 0, False
+        self._findings, self._num_seen, self.is_trained = _Findings(), 0, False
 
     def renew(self, seen: Batch, policy: Policy, step: int) -> None:
         """Fit the ensemble to all steps seen, oldest first, and imagine anew.
@@ -98,12 +108,12 @@ class Imagination:
             FloatingPointError: if the ensemble or what it imagines is not finite.
         """
         fresh = latest(seen, len(seen.rewards) - self._num_seen)
-        if self._is_trained and len(fresh.rewards):
+        if self.is_trained and len(fresh.rewards):
             self._findings.add(self._found(fresh))
         inputs = columns_in(seen.observations, seen.actions)
         fitted = self.ensemble.fit(inputs, columns_out(seen), self._draws.fitting)
         passes = 2 * fitted.rows + fitted.epochs * len(inputs)
-        self._num_seen, self._is_trained = len(inputs), True
+        self._num_seen, self.is_trained = len(inputs), True
         self._charge(passes + len(fresh.rewards))
         starts = self._starts(seen.observations)
         imagined = self._world.imagine(policy, starts, self._branching.length_at(step))
@@ -112,9 +122,11 @@ class Imagination:
         self.imagined_steps += number
         self._charge(number)
 
-    def sample(self, size: int) -> Imagined:
-        """Draw imagined steps."""
-        return self.memory.sample(size, self._draws.world)
+    def joined(self, seen: Batch, size: int) -> Imagined:
+        """Draw so many imagined steps; return them behind those that were seen."""
+        drawn = self.memory.sample(size, self._draws.world)
+        known = drawn.disagreement.new_zeros(len(seen.rewards))
+        return Imagined(joined([seen, drawn.batch]), torch.cat((known, drawn.disagreement)))
 
     @torch.no_grad()
     def disagreement(self, observations: Tensor, actions: Tensor) -> Tensor:
@@ -125,8 +137,8 @@ class Imagination:
 
     @property
     def findings(self) -> Mapping[str, float]:
-        """How right the ensemble has been about steps that it had not seen."""
-        return self._findings.means
+        """How much has been imagined, and how right the ensemble was about steps new to it."""
+        return {"imagined_steps": float(self.imagined_steps), **self._findings.means}
 
     def state(self) -> State:
         """Return the ensemble's state."""
@@ -138,7 +150,7 @@ class Imagination:
             return
         self.ensemble.load_state_dict(dict(state.tensors))
         state.restore_optimizer(self.ensemble, self.ensemble.optimizer)
-        self._is_trained = True
+        self.is_trained = True
 
     def _starts(self, observations: Tensor) -> Tensor:
         """Draw from where to imagine."""

@@ -12,9 +12,9 @@ from evonas.state import TRAINER, State
 _PREFIX = "ensemble."
 
 
-def with_ensemble(state: State, ensemble: State) -> State:
+def added(state: State, ensemble: State) -> State:
     """Return a candidate's state with that of its ensemble, in place of any."""
-    part = without_ensemble(state).part(TRAINER)
+    part = without(state).part(TRAINER)
     named = _renamed(ensemble, lambda name: f"{_PREFIX}{name}")
     tensors = {**part.tensors, **named.tensors}
     slots = {
@@ -24,13 +24,13 @@ def with_ensemble(state: State, ensemble: State) -> State:
     return state.plus(TRAINER, State(tensors, slots))
 
 
-def without_ensemble(state: State) -> State:
+def without(state: State) -> State:
     """Return a candidate's state as those who know of no ensemble wrote it."""
     rest = _renamed(state.part(TRAINER), lambda name: None if name.startswith(_PREFIX) else name)
     return state.plus(TRAINER, rest)
 
 
-def ensemble_of(state: State) -> State:
+def of(state: State) -> State:
     """Return the state of a candidate's ensemble, empty if it has none."""
     return _renamed(
         state.part(TRAINER),
