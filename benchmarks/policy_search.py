@@ -11,6 +11,7 @@ sees. The questions are asked at half of the births and at the end, and compared
 
 import argparse
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,14 +39,8 @@ TABLE: dict[str, Any] = {
     "tracker": "none",
     "executor": "serial",
     "lookahead": 1,
-    "space": {
-        "name": "policy",
-        "actor_width": 16,
-        "actor_layers": 1,
-        "critic_width": 16,
-        "critic_layers": 1,
-    },
-    "controller": {"name": "eena", "population": 4, "controls": 1, "crossover_every": 0},
+    "space": "policy",
+    "controller": {"name": "eena", "population": 3, "controls": 0, "crossover_every": 0},
 }
 
 
@@ -97,19 +92,21 @@ def tested(found: Found, births: int) -> float:
 def main() -> None:
     """Run all arms, seed by seed, and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--births", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=1024, help="of one trial of a birth")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--births", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=4096, help="of one trial of a birth")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="two seeds of four short births")
     options = parser.parse_args()
     number, births, steps = options.seeds, options.births, options.steps
     if options.quick:
         number, births, steps = 2, 4, 512
-    records: list[Record] = []
-    for seed in range(number):
-        for arm in ARMS:
-            records.append(measured(arm, seed, births, steps))
-            print(records[-1], flush=True)
+    tasks = [(arm, seed, births, steps) for seed in range(number) for arm in ARMS]
+    with ProcessPoolExecutor(options.workers) as pool:
+        records: list[Record] = []
+        for record in pool.map(measured, *zip(*tasks, strict=True)):
+            records.append(record)
+            print(record, flush=True)
     digits = {"steps": 1, "fitness, end": 3, "return, half": 1, "return, end": 1}
     print(f"{births} births of 2 trials of {steps} steps; steps in thousands, mean +- deviation")
     print(summary(records, ARMS, digits))
