@@ -1,11 +1,11 @@
 """Many agents on a grid: how fast they act, how they fight after training, and co-evolution.
 
-    python benchmarks/many_agents.py [--quick] [--million]
+    python benchmarks/many_agents.py [--quick] [--million] [--parts speed fights generations]
 
 The world's speed is that of battles at one agent in twenty cells, whose time goes into what agents
 see: by random actions, and by a policy of two layers of 64. It is told for a second of one core.
-Battles are those of `runs/many_agents.toml`: 64 agents on 17 x 17 cells, four points of health. What
-a policy is worth is asked in fresh battles that no training has seen. The last part trains a second
+Battles are those of `runs/many_agents.toml`: 64 agents on 17 x 17 cells, four points of health. What a
+policy is worth is asked in fresh battles that no training has seen. The last part trains a second
 generation from the weights of the first, with and without the first among its opponents.
 """
 
@@ -40,6 +40,7 @@ from evonas_trainers.reinforcement.many_agents.trainer import ManyAgents
 from evonas_trainers.reinforcement.scores import Judging
 
 SIZES = (100, 1_000, 10_000, 100_000)
+PARTS = ("speed", "fights", "generations")
 BATTLES = 16
 SPACE = Mlp(hidden=64, layers=2)
 FIGHT = ManyAgents(
@@ -47,7 +48,7 @@ FIGHT = ManyAgents(
     view_range=3.0,
     shaping=Shaping(attack_penalty=-0.02),
     trials=1,
-    steps=3_200,
+    steps=1_600,
     judging=Judging(times=1, episodes=1),
     ppo=SharedPpo(lr=1e-3),
     dqn=SharedDqn(lr=1e-3),
@@ -60,16 +61,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small worlds, two seeds")
     parser.add_argument("--million", action="store_true", help="a million agents, too: 5 GB")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    sizes = SIZES[:2] if asked.quick else SIZES
-    print("| agents | map | random, view 6 | random, view 3 | policy, view 3 | peak memory |")
-    print("|---|---|---|---|---|---|")
-    for agents in (*sizes, *([1_000_000] if asked.million else [])):
-        print(speed_row(agents), flush=True)
     number = 2 if asked.quick else 5
     trainer = replace(FIGHT, steps=800) if asked.quick else FIGHT
-    print(fights(trainer, number), generations(trainer, number), sep="\n", flush=True)
+    if "speed" in asked.parts:
+        sizes = SIZES[:2] if asked.quick else SIZES
+        speeds((*sizes, *([1_000_000] if asked.million else [])))
+    if "fights" in asked.parts:
+        print(fights(trainer, number), flush=True)
+    if "generations" in asked.parts:
+        print(generations(trainer, number), flush=True)
+
+
+def speeds(sizes: Sequence[int]) -> None:
+    """Print a row for each number of agents, as it is known."""
+    print("| agents | map | random, view 6 | random, view 3 | policy, view 3 | peak memory |")
+    print("|---|---|---|---|---|---|")
+    for agents in sizes:
+        print(speed_row(agents), flush=True)
 
 
 def speed_row(agents: int) -> str:
