@@ -57,13 +57,15 @@ class Learner:
 
     Attributes:
         network: Changed in place.
-        loss: Of each member.
+        loss: Of each member, which its gradients lower.
         optimizer: Of the network's parameters, and of any others that the loss reads.
+        criterion: By which members are judged, of 0 or more; None for the loss.
     """
 
     network: Ensemble
     loss: Loss
     optimizer: Optimizer
+    criterion: Loss | None = None
 
 
 @final
@@ -72,7 +74,7 @@ class Fitted:
     """What a fitting has come to.
 
     Attributes:
-        losses: Of each member on the rows held out, (members,), on the CPU.
+        losses: Each member's criterion on the rows held out, (members,), on the CPU.
         epochs: Passes made.
         steps: Gradient steps of all members together, that is, of the optimizer.
         rows: How many rows each member has been trained on, again and again ones counted.
@@ -117,9 +119,10 @@ def fit(
 
 @torch.no_grad()
 def judge(learner: Learner, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Return each member's loss on the same rows, (members,)."""
+    """Return each member's criterion on the same rows, (members,)."""
     outputs = learner.network.same(inputs)
-    return learner.loss(outputs, targets.expand(len(outputs), *targets.shape))
+    criterion = learner.criterion or learner.loss
+    return criterion(outputs, targets.expand(len(outputs), *targets.shape))
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
