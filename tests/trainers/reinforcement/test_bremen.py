@@ -1,5 +1,6 @@
 """BREMEN on the pendulum: offline and by deployments, with its ablations, and bad input."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evonas import devices
+from evonas import api, devices
 from evonas.errors import ConfigError
+from evonas.history import Evaluation
 from evonas.state import State
 from evonas.trainer import Context, Report, Stopped, Trained
 from evonas_trainers.reinforcement.bremen import Bremen
@@ -250,3 +252,21 @@ def test_an_environment_that_cannot_be_served_is_refused(
 def test_settings_that_train_nothing_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         replace(TINY, **settings)
+
+
+@pytest.mark.slow
+def test_the_committed_run_evolves_policies(root: Path, tmp_path: Path) -> None:
+    table = tomllib.loads((root / "runs/bremen.toml").read_text(encoding="utf-8"))
+    table |= {"births": 3, "executor": "serial", "tracker": "none"}
+    short = {
+        "steps": 200,
+        "options": {"max_episode_steps": 50},
+        "iterations": 1,
+        "cloning": {"steps": 10},
+        "dynamics": {"shape": {"members": 2, "width": 8}, "fitting": {"epochs": 2}},
+        "imagining": {"steps": 300},
+    }
+    found = api.search({**table, "trainer": {**table["trainer"], **short}}, out=tmp_path / "run")
+    assert all(isinstance(one.outcome, Evaluation) for one in found.history)
+    genes = {name for one in found.history for name in one.birth.genome.settings}
+    assert {"dynamics.shape.members", "imagining.horizon"} <= genes
