@@ -105,6 +105,9 @@ class Trainer(ABC):
         distils: Whether it does what `Context.cohort` asks for. Then it has a field `batch_size`,
             and reports each of its metrics for every view that the cohort hands over, too:
             `error@shallow`.
+        has_labels: Whether what it trains on has labels; else cohorts have no losses, virtual
+            teachers and samplers that look at them, and the loss `task` is whatever else it learns
+            by.
         accumulates: Whether it does what `Context.parts` asks for: the gradients of all parts of a
             batch, weighted by their sizes, add up to those of its mean loss, and then one step is
             taken. Never asked of a candidate in a cohort, whose losses may compare samples.
@@ -117,6 +120,7 @@ class Trainer(ABC):
     fixed: ClassVar[frozenset[str]] = frozenset()
     prunes: ClassVar[bool | frozenset[str]] = False
     distils: ClassVar[bool] = False
+    has_labels: ClassVar[bool] = True
     accumulates: ClassVar[bool] = False
 
     @abstractmethod

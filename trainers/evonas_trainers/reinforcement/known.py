@@ -53,10 +53,7 @@ def known(environment: str, options: Mapping[str, Any], code: str | None = None)
         ConfigError: if it is not known, or not with these options.
     """
     if code is not None:
-        found: Any = load_attribute(code)
-        if not callable(found):
-            raise ConfigError(f"{code!r} is {found!r}; name a function")
-        return found
+        return _function(code)
     own = "give `known` the `module:function` that returns them"
     if environment not in OUTCOMES:
         raise ConfigError(
@@ -70,6 +67,13 @@ def known(environment: str, options: Mapping[str, Any], code: str | None = None)
             f" with {dict(options)!r}; make it so, or {own}"
         )
     return row.outcome
+
+
+def _function(code: str) -> Outcome:
+    found: Outcome = load_attribute(code)
+    if not callable(found):
+        raise ConfigError(f"{code!r} is {found!r}; name a function")
+    return found
 
 
 def _pendulum(observations: Tensor, actions: Tensor, reached: Tensor) -> tuple[Tensor, Tensor]:

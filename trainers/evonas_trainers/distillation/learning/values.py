@@ -78,6 +78,8 @@ class Values:
     def _reaches_source(self, edge: Edge) -> bool:
         """Return whether the gradient flows on; a target that labels train is given to others."""
         aggregator = self._cohort.aggregators.get(edge.source)
+        if aggregator is not None and self._scaffold.kinds[edge.source].detaches:
+            return True
         return edge.both and (aggregator is None or aggregator.learns != "labels")
 
     def _adapted(self, edge: Edge) -> Tensor:
