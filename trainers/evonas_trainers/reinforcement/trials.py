@@ -96,7 +96,8 @@ def run(trials: Sequence[Trial], setting: Setting, model: nn.Module, context: Co
         stopped = True
     areas = [sum(curve) for curve in curves]
     best = trials[areas.index(max(areas))]
-    model.load_state_dict(best.model().state_dict())
+    state = best.state()
+    model.load_state_dict(dict(state.own.tensors))
     steps = sum(one.steps for one in latest)
     spread = (max(areas) - min(areas)) / len(curves[0])
     found = {
@@ -107,7 +108,7 @@ def run(trials: Sequence[Trial], setting: Setting, model: nn.Module, context: Co
     }
     macs = measure.static(model, setting.signatures)["macs"]
     extra = macs * (sum(one.forwards for one in latest) - 3 * steps)
-    return Trained(found, steps, best.state(), stopped, extra)
+    return Trained(found, steps, state, stopped, extra)
 
 
 def copies(model: nn.Module, number: int) -> list[nn.Module]:
