@@ -66,7 +66,7 @@ def test_continuous_actions_are_kept_as_numbers() -> None:
 
 
 def test_pictures_come_back_exactly_from_a_quarter_of_the_memory() -> None:
-    replay = Replay(1, Facts((1, 16, 16), 2, is_picture=True), CPU)
+    replay = Replay(1, Facts((1, 16, 16), 2, is_bytes=True), CPU)
     shades = (torch.arange(256.0) / 255).reshape(1, 1, 16, 16)
     replay.add(shades, torch.zeros(1), torch.zeros(1), shades.flip(3), torch.tensor([False]))
     batch = sampled(replay, 1)

@@ -43,9 +43,9 @@ class Replay:
 
     def __init__(self, capacity: int, facts: Facts, device: torch.device) -> None:
         assert capacity > 0, "a buffer holds something"
-        seen = torch.uint8 if facts.is_picture else torch.float32
+        seen = torch.uint8 if facts.is_bytes else torch.float32
         shape = (capacity, *facts.observation)
-        self._capacity, self._added, self._is_picture = capacity, 0, facts.is_picture
+        self._capacity, self._added, self._is_bytes = capacity, 0, facts.is_bytes
         self._observations = torch.zeros(shape, dtype=seen, device=device)
         self._next_observations = torch.zeros(shape, dtype=seen, device=device)
         self._actions = (
@@ -86,6 +86,13 @@ class Replay:
         """Draw steps uniformly, the same one perhaps twice."""
         drawn = torch.randint(len(self), (size,), generator=generator, device=generator.device)
         rows = drawn.to(self._rewards.device)
+        return self._at(rows)
+
+    def everything(self) -> Batch:
+        """Return all steps there are; in the order they came until the oldest have made room."""
+        return self._at(torch.arange(len(self), device=self._rewards.device))
+
+    def _at(self, rows: Tensor) -> Batch:
         return Batch(
             self._unpacked(self._observations[rows]),
             self._actions[rows],
@@ -95,9 +102,9 @@ class Replay:
         )
 
     def _packed(self, observations: Tensor) -> Tensor:
-        if not self._is_picture:
+        if not self._is_bytes:
             return observations
         return (observations * _SHADES).round().to(torch.uint8)
 
     def _unpacked(self, kept: Tensor) -> Tensor:
-        return kept / _SHADES if self._is_picture else kept
+        return kept / _SHADES if self._is_bytes else kept
