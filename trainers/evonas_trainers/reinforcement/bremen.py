@@ -38,6 +38,8 @@ from evonas_trainers.reinforcement.distributions import Gaussian
 from evonas_trainers.reinforcement.dynamics import data_set
 from evonas_trainers.reinforcement.dynamics.deterministic import Learning, learned
 from evonas_trainers.reinforcement.dynamics.experience import Experience, collect
+from evonas_trainers.reinforcement.dynamics.fitting import Fitting
+from evonas_trainers.reinforcement.dynamics.network import Shape
 from evonas_trainers.reinforcement.dynamics.paths import Imagining, World, gained, imagine
 from evonas_trainers.reinforcement.environments import Environments, Facts
 from evonas_trainers.reinforcement.known import known
@@ -127,12 +129,14 @@ class Bremen(Trainer):
         """Return what `evonas check` trains."""
         return cls(
             environment="Pendulum-v1",
+            options={"max_episode_steps": 50},
             judging=Judging(times=2, episodes=2),
-            steps=200,
+            steps=100,
             deployments=2,
             iterations=1,
-            cloning=Cloning(steps=10),
-            imagining=Imagining(steps=200, horizon=20),
+            cloning=Cloning(steps=5),
+            dynamics=Learning(shape=Shape(members=2, width=16), fitting=Fitting(epochs=2)),
+            imagining=Imagining(steps=40, horizon=10),
         )
 
     @property
@@ -142,8 +146,8 @@ class Bremen(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:
         """Look at the environment, and make or read the data set."""
-        self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
+        self.judging.scale(self.environment)
         if facts.is_choice or len(facts.observation) != 1:
             raise ConfigError(
                 f"{self.environment!r} shows {facts.observation} and has {facts.actions} actions,"
