@@ -114,16 +114,17 @@ class Broken(_Tiny):
 
 @final
 class Fragile(_Tiny):
-    """Goes wrong once in some hundred episodes, as it is told; over after two steps."""
+    """Goes wrong in its twentieth episode, as it is told; an episode is over after two steps."""
 
     def __init__(self, how: str) -> None:
-        self.how = how
+        self.how, self.episodes = how, 0
 
     def start(self) -> float:
-        return float(self.np_random.uniform(0, 1))
+        self.episodes += 1
+        return 0.0
 
     def act(self, action: Any) -> tuple[float, bool]:
-        if self.state > 0.005:
+        if self.episodes < 20:
             return float(action), self.steps >= 2
         if self.how == "raise":
             raise ValueError("the wheels have come off")
