@@ -23,6 +23,7 @@ from evonas.history import Evaluation, History, Individual, check_metrics
 from evonas.lineage import family_tree
 from evonas.models import check_fits, trained_model
 from evonas.networks import Signatures
+from evonas.pictures import pictures_of
 from evonas.replay import Replay, replay
 from evonas.report.html import html
 from evonas.selection import front_of
@@ -116,7 +117,10 @@ class Found:
         tested = test_best(self.folder, run, best) if test else read_test(self.folder)
         with self.blaming():
             aims = run.objectives
-            page = html(self.history, aims, run.name, run.config, tested, limits=run.limits)
+            shown = pictures_of(self.folder, run, best, is_trusted=self.is_trusted)
+            page = html(
+                self.history, aims, run.name, run.config, tested, limits=run.limits, shown=shown
+            )
         path = to or self.folder / "report.html"
         store.write_text(path, page)
         return path

@@ -86,6 +86,13 @@ class Replay:
         """Draw steps uniformly, the same one perhaps twice."""
         drawn = torch.randint(len(self), (size,), generator=generator, device=generator.device)
         rows = drawn.to(self._rewards.device)
+        return self._at(rows)
+
+    def everything(self) -> Batch:
+        """Return all steps there are; in the order they came until the oldest have made room."""
+        return self._at(torch.arange(len(self), device=self._rewards.device))
+
+    def _at(self, rows: Tensor) -> Batch:
         return Batch(
             self._unpacked(self._observations[rows]),
             self._actions[rows],
