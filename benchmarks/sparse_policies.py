@@ -1,12 +1,12 @@
 """Dense, dynamic and static networks at half of the weights, learning Pendulum by TD3 (DS-TD3).
 
-Actor and critics have two hidden layers of 64 units. `dynamic` and `static` have half of the weights
-of each; `half width` has layers of 45 units, which are about as many weights, all there. Connections
-move every 500 updates, where the paper has 1000 and much longer trainings; 7000 steps, of which the
-first 500 are random. A seed gives every arm but the narrow one the same dense weights to begin with,
-and both sparse ones the same connections. `area` is the mean return of 14 evaluations, `last` that
-of the last two; `test` is of 20 episodes by which nothing was chosen. `--long` is HalfCheetah, two
-layers of 256, 12 000 steps.
+Actor and critics have two hidden layers of 64 units. `dynamic` and `static` have half of the
+weights of each; `half width` has layers of 45 units, which are about as many weights, all there.
+Connections move every 500 updates, where the paper has 1000 and much longer trainings; 7000 steps,
+of which the first 500 are random. A seed gives every arm but the narrow one the same dense weights
+to begin with, and both sparse ones the same connections. `area` is the mean return of 14
+evaluations, `last` that of the last two; `test` is of 20 episodes by which nothing was chosen.
+`--long` is HalfCheetah, two layers of 256, 12 000 steps.
 
     python benchmarks/sparse_policies.py --seeds 6
 """

@@ -77,7 +77,7 @@ class QRounds(Method):
         cohort, device = practice.cohort, practice.device
         self._targets = {policy: _target(cohort.network(policy)) for policy in cohort.policies}
         if target is not None and target.tensors and CANDIDATE in self._targets:
-            self._targets[CANDIDATE].load_state_dict(dict(target.tensors))
+            self._targets[CANDIDATE].load_state_dict(dict(target.own.tensors))
         self._replays = {
             policy: Replay(settings.capacity, facts, device) for policy in cohort.policies
         }

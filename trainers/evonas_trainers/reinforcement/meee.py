@@ -33,6 +33,7 @@ from evonas_trainers.reinforcement.dynamics.ends import ends_of
 from evonas_trainers.reinforcement.dynamics.fitting import LEAST_ROWS
 from evonas_trainers.reinforcement.dynamics.gaussian import EnsembleSettings
 from evonas_trainers.reinforcement.dynamics.imagination import Draws, Imagination
+from evonas_trainers.reinforcement.dynamics.network import Shape
 from evonas_trainers.reinforcement.environments import Environments, Facts
 from evonas_trainers.reinforcement.off_policy import best_actions
 from evonas_trainers.reinforcement.replay import Batch, Replay
@@ -126,11 +127,13 @@ class Meee(Trainer):
         """Return what `evonas check` trains."""
         return cls(
             environment="Pendulum-v1",
+            options={"max_episode_steps": 20},
             steps=60,
             judging=Judging(times=2, episodes=1),
             start_steps=40,
             updates=1,
             batch_size=32,
+            ensemble=EnsembleSettings(shape=Shape(members=2, width=16, depth=1)),
             branching=Branching(interval=10, rollouts=64),
         )
 

@@ -53,7 +53,7 @@ class Sparsity:
                 f" {plan.schedule.rule['name']!r}; take 'ds-td3', 'ds-sac', 'set' or 'rigl'"
             )
         self._rule, self._model, self._plan, self._generator = rule, model, plan, generator
-        self._pruners: dict[tuple[str, ...], RegrowPruner] = {}
+        self._pruners: list[RegrowPruner] = []
         self.has_lost = False
 
     def pruner(self, names: Sequence[str], interval: int) -> Pruner:
@@ -72,15 +72,19 @@ class Sparsity:
         before = self._num_weights(plan)
         pruner = self._rule.start(self._model, plan, self._generator)
         self.has_lost |= self._num_weights(plan) < before
-        self._pruners[tuple(names)] = pruner
+        self._pruners.append(pruner)
         return pruner
+
+    @property
+    def active(self) -> Mapping[str, Tensor]:
+        """The connections there are now, True, by parameter name."""
+        return {name: kept for one in self._pruners for name, kept in one.active.items()}
 
     @torch.no_grad()
     def maintain(self, targets: nn.Module) -> None:
         """Keep of each target as many weights as its network has, the largest: MaintainSparsity."""
-        for pruner in self._pruners.values():
-            for name, active in pruner.active.items():
-                keep_largest(targets.get_parameter(name), int(active.sum()))
+        for name, active in self.active.items():
+            keep_largest(targets.get_parameter(name), int(active.sum()))
 
     def _weights(self, names: Sequence[str]) -> Mapping[str, int]:
         """Return the part of the plan that is about some networks."""
