@@ -4,9 +4,10 @@
 
 The world's speed is that of battles at one agent in twenty cells, whose time goes into what agents
 see: by random actions, and by a policy of two layers of 64. It is told for a second of one core.
-Battles are those of `runs/many_agents.toml`: 64 agents on 17 x 17 cells, four points of health. What a
-policy is worth is asked in fresh battles that no training has seen. The last part trains a second
-generation from the weights of the first, with and without the first among its opponents.
+Battles are those of `runs/many_agents.toml`: 64 agents on 17 x 17 cells, each with four points of
+health. What a policy is worth is asked in fresh battles that no training has seen. The last part
+trains a second generation from the weights of the first, with and without the first among its
+opponents.
 """
 
 import argparse
