@@ -286,5 +286,7 @@ def _trainer_fields(table: Table, trainer: Trainer) -> Table:
 def _check_free(path: str, trainer: Trainer) -> None:
     if (name := path.partition(".")[0]) in trainer.fixed:
         raise ConfigError(
-            f"field {name!r} of the trainer is the same for all candidates; set it in [trainer]"
+            f"field {name!r} of the trainer is the same for all candidates of a search, which would"
+            " else neither inherit from nor compare with each other: one search is one species; set"
+            " it in [trainer], and make a search for each value"
         )

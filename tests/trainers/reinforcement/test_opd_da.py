@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from policies import SPACE
+from policy_cohorts import SPACE
 
 from evonas import api, config
 from evonas.errors import ConfigError

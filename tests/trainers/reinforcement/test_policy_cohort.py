@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 import torch
-from policies import ACTIONS, OPTIONS, genome, lent, nothing, observations, started
+from policy_cohorts import ACTIONS, OPTIONS, genome, lent, nothing, observations, started
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -167,7 +167,8 @@ class SacLearner:
             if name.startswith(tuple(f"{critic}." for critic in CRITICS))
         }
         temperature = State.of(self._temperature, self._temperature_descent.optimizer)
-        return state.plus(TARGET, State({**state.tensors, **targets})).plus(TRAINER, temperature)
+        stand_ins = State.of(self._model).tensors  # copies: a file holds no tensor twice
+        return state.plus(TARGET, State({**stand_ins, **targets})).plus(TRAINER, temperature)
 
     @torch.no_grad()
     def _wanted(self, batch: Batch, temperature: Tensor) -> Tensor:

@@ -30,6 +30,9 @@ from evonas_trainers.reinforcement.dynamics.scale import Scale
 class Learning:
     """How large the ensemble is, and how it is fitted.
 
+    Defaults are for thousands of steps; the authors of BREMEN, with a million, take networks 1024
+    wide, batches of 1000, and up to 200 epochs with a patience of 20.
+
     Attributes:
         shape: Of the ensemble.
         fitting: When to end.
@@ -38,7 +41,9 @@ class Learning:
     """
 
     shape: Shape = field(default_factory=Shape)
-    fitting: Fitting = field(default_factory=Fitting)
+    fitting: Fitting = field(
+        default_factory=lambda: Fitting(epochs=60, patience=10, improvement=0.01, batch_size=256)
+    )
     lr: float = 1e-3
     weight_decay: float = 1e-5
 

@@ -126,9 +126,10 @@ class _Hunt:
         self._num_moves, self._rng, self._away = len(abilities.moves), rng, away
 
     def __call__(self, sight: Sight) -> Ints:
-        views = sight.views.reshape(len(sight.views), -1, sight.views.shape[-1])
+        number, height, width, channels = sight.views.shape
+        views = sight.views.reshape(number, height * width, channels)
         enemies = views[:, :, OTHER] > 0
-        chosen = self._rng.integers(self._num_moves, size=len(views)).astype(np.int32)
+        chosen = self._rng.integers(self._num_moves, size=number).astype(np.int32)
         spots = enemies.any(1)
         nearest = np.where(enemies, self._from_here, np.inf).argmin(1)
         ways = self._distances[nearest]

@@ -144,7 +144,7 @@ class ManyAgents(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at what an agent sees and can do."""
-        ground = self._ground
+        ground = self.ground
         world = ground.world()
         return {
             "observation": torch.tensor(ground.shape(world)),
@@ -176,7 +176,7 @@ class ManyAgents(Trainer):
         """Judge the policy in four times as many fresh battles as an evaluation has."""
         judging, seed = self._scaled_judging, seeds.integer(context.seed, "test")
         judge = Judge(
-            ground=self._ground,
+            ground=self.ground,
             names=self.judges,
             opponents=Opponents(),
             episodes=4 * judging.episodes,
@@ -193,7 +193,7 @@ class ManyAgents(Trainer):
             for name in self.judges:
                 seed = seeds.integer(context.seed, "picture", name)
                 player = self._player(model, context, seed)
-                score, picture = animation(self._ground, player, name, seed)
+                score, picture = animation(self.ground, player, name, seed)
                 caption = (
                     f"{self.game}: the evolved side (blue) against {name!r} (orange); fainter ones"
                     f" have been hit. {score.kills:.2f} kills and {score.deaths:.2f} deaths a head"
@@ -202,11 +202,8 @@ class ManyAgents(Trainer):
         return found
 
     @property
-    def _rounds(self) -> int:
-        return self.steps // (self.ppo.turns if self.algorithm == "ppo" else 1)
-
-    @property
-    def _ground(self) -> Ground:
+    def ground(self) -> Ground:
+        """Where battles are fought, with the rewards that teach."""
         game = game_named(self.game, self.custom)
         asked = {"view_range": self.view_range, "hp": self.hp}
         changes = {name: value for name, value in asked.items() if value is not None}
@@ -223,6 +220,10 @@ class ManyAgents(Trainer):
         )
 
     @property
+    def _rounds(self) -> int:
+        return self.steps // (self.ppo.turns if self.algorithm == "ppo" else 1)
+
+    @property
     def _scaled_judging(self) -> Judging:
         """Return the judging with a scale."""
         low = 0.0 if self.judging.low is None else self.judging.low
@@ -236,7 +237,7 @@ class ManyAgents(Trainer):
         meets = CHAMPION in self.opponents and context.inherited is not None
         opponents = Opponents(self._player(champion, context, seed) if meets else None)
         pool = tuple(name for name in self.opponents if meets or name != CHAMPION)
-        ground = self._ground
+        ground = self.ground
         practice = Practice(
             campaign=Campaign(ground, pool, opponents, seed),
             judge=Judge(
@@ -259,7 +260,7 @@ class ManyAgents(Trainer):
 
     def _player(self, model: nn.Module, context: Context, seed: int) -> Player:
         """Return how a policy plays where it learns no more."""
-        show = self._ground.shows_on(context.device)
+        show = self.ground.shows_on(context.device)
         if self.algorithm == "dqn":
             return greedy_player(model, show)
         generator = torch.Generator(context.device)
