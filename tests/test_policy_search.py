@@ -116,3 +116,12 @@ def test_one_search_is_one_species(table: str):
     value = {"choices": ["here", "there"]} if table == "genes" else "there"
     with pytest.raises(ConfigError, match=r"'environment' .* one search is one species"):
         config.from_table({**SEARCH, table: {"environment": value}}, "species")
+
+
+@pytest.mark.parametrize("field", ["environment", "options", "judging.episodes", "trials"])
+def test_what_judges_a_policy_is_no_gene_of_it(field: str):
+    trainer = {"name": "ppo", "environment": "CartPole-v1"}
+    changes = {"trainer": trainer, "objectives": {"fitness": "max"}}
+    genes = {field: {"choices": [1, 2]}}
+    with pytest.raises(ConfigError, match="the same for all candidates"):
+        config.from_table({**SEARCH, **changes, "genes": genes}, "species")

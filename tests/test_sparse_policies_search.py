@@ -74,6 +74,7 @@ def test_theoretical_costs_stand_beside_real_ones(found: api.Found) -> None:
         layers = [one for one in model.modules() if isinstance(one, nn.Linear)]
         assert metrics["macs"] == sum(one.weight.numel() for one in layers)
         assert metrics["sparse_macs"] == sum(int(one.weight.count_nonzero()) for one in layers)
+        assert metrics["sparse_macs"] <= metrics["live_macs"] <= metrics["macs"]
 
 
 @pytest.mark.slow

@@ -1,12 +1,13 @@
 import pytest
 import torch
+from optuna.distributions import CategoricalDistribution
 from torch import Tensor, nn
 
 from evonas.errors import ConfigError
 from evonas.genome import Genome
 from evonas.networks import Signature, Signatures, named
 from evonas.seeds import stream
-from evonas.state import State
+from evonas.state import TARGET, State
 from evonas_spaces.policy import Policy
 
 VECTORS = {"actor": Signature((4,), (2,)), "critic": Signature((4,), (1,))}
@@ -63,6 +64,23 @@ def test_policies_grow_by_exact_edits_of_any_of_their_networks(
     state = space.inherit(genome, [(start, State.of(parent.double()))], stream(0))
     child.load_state_dict(dict(state.tensors))
     before, after = answers(parent, signatures), answers(child, signatures)
+    for name in signatures:
+        torch.testing.assert_close(after[name], before[name], rtol=1e-9, atol=1e-9)
+
+
+@EVERY
+def test_targets_of_all_networks_compute_after_exact_edits_what_they_computed(
+    signatures: Signatures,
+):
+    space = Policy(actor_width=4, critic_width=6, channels=4)
+    start = space.seed(signatures)
+    model, target = (space.build(start).double() for _ in range(2))
+    genome = grown(space, start, 1)
+    parent = State.of(model).plus(TARGET, State.of(target))
+    state = space.inherit(genome, [(start, parent)], stream(1))
+    child = space.build(genome).double()
+    child.load_state_dict(dict(state.part(TARGET).tensors))
+    before, after = answers(target, signatures), answers(child, signatures)
     for name in signatures:
         torch.testing.assert_close(after[name], before[name], rtol=1e-9, atol=1e-9)
 
@@ -149,3 +167,13 @@ def test_the_knobs_describe_every_network():
     genome = space.decode(seed, values)
     assert [edit.targets[0].partition("/")[0] for edit in genome.edits] == ["actor", "critic"]
     assert answers(space.build(genome), VECTORS)["critic"].shape == (6, 1)
+
+
+def test_no_layer_of_pictures_is_offered_behind_a_vector():
+    space = Policy(channels=4)
+    knobs = space.knobs(space.seed(BOARD))
+    slot = knobs["actor/hidden1.slot1"]
+    assert isinstance(slot, CategoricalDistribution)
+    assert slot.choices == ("none", "insert-layer", "insert-shortcut")
+    assert "actor/hidden1.slot1.kernel" not in knobs
+    assert "actor/conv1.slot1.kernel" in knobs

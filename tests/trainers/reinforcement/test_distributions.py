@@ -10,7 +10,13 @@ from torch.distributions import (
     TransformedDistribution,
 )
 
-from evonas_trainers.reinforcement.distributions import Categorical, Gaussian, Squashed, log_slope
+from evonas_trainers.reinforcement.distributions import (
+    Categorical,
+    Distribution,
+    Gaussian,
+    Squashed,
+    log_slope,
+)
 
 LOGITS = torch.tensor([[0.0, 1.0, -2.0], [3.0, 3.0, 0.0]])
 OUTPUTS = torch.tensor([[0.5, -1.0, -0.5, 0.2], [0.0, 2.0, 0.0, -1.0]])
@@ -20,8 +26,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def normal(outputs: torch.Tensor = OUTPUTS) -> Independent:
-    mean, log_deviation = outputs.chunk(2, -1)
+def normal() -> "Independent[Normal]":
+    mean, log_deviation = OUTPUTS.chunk(2, -1)
     return Independent(Normal(mean, log_deviation.exp()), 1)
 
 
@@ -85,10 +91,9 @@ def test_the_slope_is_finite_where_the_tangent_is_one() -> None:
     assert torch.isclose(log_slope(torch.tensor(50.0)), torch.tensor(-98.6137))
 
 
-@pytest.mark.parametrize(
-    "draw", [lambda g: Categorical(LOGITS).sample(g), lambda g: Gaussian.of(OUTPUTS).sample(g)]
-)
-def test_the_generator_alone_decides_what_is_drawn(draw: object) -> None:
-    assert callable(draw)
-    assert torch.equal(draw(generator(1)), draw(generator(1)))
-    assert not all(torch.equal(draw(generator(1)), draw(generator(seed))) for seed in range(2, 9))
+@pytest.mark.parametrize("distribution", [Categorical(LOGITS), Gaussian.of(OUTPUTS)])
+def test_the_generator_alone_decides_what_is_drawn(distribution: Distribution) -> None:
+    first, again = (distribution.sample(generator(1)) for _ in range(2))
+    assert torch.equal(first, again)
+    others = [distribution.sample(generator(seed)) for seed in range(2, 9)]
+    assert not all(torch.equal(first, other) for other in others)

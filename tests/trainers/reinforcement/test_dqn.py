@@ -1,5 +1,6 @@
 """Deep Q-learning: its targets, and that it learns."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,10 +17,14 @@ from evonas_trainers.reinforcement.scores import Judging
 
 CORRIDOR, AIM = f"{HERE}:Corridor-v0", f"{HERE}:Aim-v0"
 SHORT = Judging(times=2, episodes=4, low=0.0, high=1.0)
-FIELDS: dict[str, Any] = {
-    "environment": CORRIDOR, "steps": 256, "trials": 1, "judging": SHORT, "warmup": 64,
-    "reward_scale": 1.0,
-}  # fmt: skip
+
+
+def dqn(**fields: Any) -> Dqn:
+    """A short training in the corridor, but for what is given."""
+    short = Dqn(
+        environment=CORRIDOR, steps=256, trials=1, judging=SHORT, warmup=64, reward_scale=1.0
+    )
+    return replace(short, **fields)
 
 
 def constant(values: list[float]) -> nn.Module:
@@ -49,8 +54,7 @@ def test_a_choice_is_worth_its_reward_and_what_the_best_next_one_is(
 @pytest.mark.slow
 def test_choices_lead_through_a_corridor_by_the_shortest_way() -> None:
     """The values of the right end's neighbours say how far it is."""
-    fields = {**FIELDS, "steps": 2400, "exploration": 0.8, "discount": 0.8}
-    trained, model = train(Dqn(**fields))
+    trained, model = train(dqn(steps=2400, exploration=0.8, discount=0.8))
     assert trained.metrics["final_return"] == 1.0
     values = model(torch.eye(6)[:5])
     assert (values.argmax(1) == 1).all()
@@ -69,17 +73,15 @@ def values(state: State | None) -> Tensor:
 
 
 def test_the_target_network_lags_until_the_interval_is_over() -> None:
-    never, always = (
-        train(Dqn(**FIELDS, target_interval=interval))[0].state for interval in (1000, 1)
-    )
-    fresh = State.of(candidate(Dqn(**FIELDS)))
+    never, always = (train(dqn(target_interval=interval))[0].state for interval in (1000, 1))
+    fresh = State.of(candidate(dqn()))
     assert torch.equal(targets(never), values(fresh))
     assert not torch.equal(targets(never), values(never))
     assert torch.equal(targets(always), values(always))
 
 
 def test_a_child_goes_on_with_the_target_network_of_its_parent() -> None:
-    trainer = Dqn(**FIELDS, target_interval=1000)
+    trainer = dqn(target_interval=1000)
     parent = train(trainer)[0].state
     child = train(trainer, inherited=parent)[0].state
     assert torch.equal(targets(child), targets(parent))
@@ -87,13 +89,13 @@ def test_a_child_goes_on_with_the_target_network_of_its_parent() -> None:
 
 @pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.25, 0.55), (0.5, 0.1), (1.0, 0.1)])
 def test_random_actions_become_fewer_in_a_line(progress: float, share: float) -> None:
-    trainer = Dqn(**FIELDS, exploration=0.5, last_epsilon=0.1)
+    trainer = dqn(exploration=0.5, last_epsilon=0.1)
     assert trainer.epsilon(progress) == pytest.approx(share)
 
 
 def test_continuous_actions_are_refused_before_anything_is_trained() -> None:
     with pytest.raises(ConfigError, match=r"'dqn' chooses among actions, .* 'ppo', 'sac' or 'td3'"):
-        Dqn(**{**FIELDS, "environment": AIM}).prepare(0)
+        dqn(environment=AIM).prepare(0)
 
 
 @pytest.mark.parametrize(
@@ -107,4 +109,4 @@ def test_continuous_actions_are_refused_before_anything_is_trained() -> None:
 )
 def test_fields_out_of_range_are_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        Dqn(**{**FIELDS, **fields})
+        dqn(**fields)

@@ -149,6 +149,7 @@ def test_policy_targets_temperature_and_ensemble_are_handed_on(once: Trained) ->
     assert state.part(TARGET).tensors.keys() == state.own.tensors.keys()
     assert "log_temperature" in state.part(TRAINER).tensors
     assert ensemble_state.of(state).tensors["network.weights.0"].shape == (2, 4, 8)
+    assert state.to_bytes(), "no tensor is there twice"
     assert ensemble_state.of(state).slots["exp_avg"].keys() >= {"network.weights.0", "lowest"}
 
 

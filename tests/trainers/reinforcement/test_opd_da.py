@@ -177,7 +177,7 @@ def test_two_policies_learn_to_balance_the_pole(
 
 def test_continuous_actions_are_refused() -> None:
     trainer = OpdDa(environment="Pendulum-v1")
-    with pytest.raises(ConfigError, match="opd-da wants choices; take ppo, sac or td3"):
+    with pytest.raises(ConfigError, match="'opd-da' chooses among actions"):
         trainer.prepare(0)
 
 

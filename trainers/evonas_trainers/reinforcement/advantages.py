@@ -49,3 +49,8 @@ def advantages(steps: Steps, discount: float, trace: float) -> Tensor:
         later = errors[step] + fading[step] * later
         found[step] = later
     return found
+
+
+def standardised(gained: Tensor) -> Tensor:
+    """Return the advantages of a batch with mean 0 and deviation 1."""
+    return (gained - gained.mean()) / (gained.std(correction=0) + 1e-8)

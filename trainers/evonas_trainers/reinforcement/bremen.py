@@ -34,19 +34,18 @@ from evonas.state import State
 from evonas.trainer import Context, Trained, Trainer
 from evonas_trainers.reinforcement import environments, scores, trials
 from evonas_trainers.reinforcement.cloning import Cloning, clone
-from evonas_trainers.reinforcement.distributions import Gaussian
 from evonas_trainers.reinforcement.dynamics import data_set
 from evonas_trainers.reinforcement.dynamics.deterministic import Learning, learned
-from evonas_trainers.reinforcement.dynamics.experience import Experience, collect
+from evonas_trainers.reinforcement.dynamics.experience import Experience, collect, drawn
 from evonas_trainers.reinforcement.dynamics.fitting import Fitting
 from evonas_trainers.reinforcement.dynamics.network import Shape
-from evonas_trainers.reinforcement.dynamics.paths import Imagining, World, gained, imagine
+from evonas_trainers.reinforcement.dynamics.paths import Imagining, World, acted, imagine
 from evonas_trainers.reinforcement.environments import Environments, Facts
 from evonas_trainers.reinforcement.known import known
 from evonas_trainers.reinforcement.ppo import greedy
 from evonas_trainers.reinforcement.scores import Judging
 from evonas_trainers.reinforcement.trials import Checkpoint, Setting, Trial
-from evonas_trainers.reinforcement.trust_region import Acted, TrustRegion, improve
+from evonas_trainers.reinforcement.trust_region import TrustRegion, improve
 
 DEPLOYED = "deployed"
 
@@ -75,7 +74,8 @@ class Bremen(Trainer):
         parallel: Environments side by side in which data are made.
         noise: Deviation of the noise in what a scripted controller does.
         deployments: In which the steps are made, equally many in each.
-        iterations: Trust-region steps after each deployment, or offline; 0 is behaviour cloning.
+        iterations: Trust-region steps after each deployment, or offline; 0 is behaviour cloning,
+            which learns no dynamics.
         clone: Whether the policy starts as a clone; without, this is ME-TRPO.
         clone_all: Whether of all data, or of the latest deployment's.
         cloning: How the policy is brought to its start.
@@ -220,15 +220,16 @@ class _Training(Trial):
         if self._given is not None:
             self._start(self._given.to(self._device))
         total = trainer.iterations if trainer.is_offline else trainer.deployments
-        done, judged = 0, self._judge(0)
+        done, returns = 0, dict[int, float]()
         for moment in range(1, trainer.judging.times + 1):
             until = total * moment // trainer.judging.times
             while done < until:
                 self._iterate() if trainer.is_offline else self._deploy()
                 done += 1
-                judged = self._judge(done) if done == until else judged
+            if done not in returns:
+                returns[done] = self._judge(done)
             yield Checkpoint(
-                mean_return=judged,
+                mean_return=returns[done],
                 steps=trainer.steps * moment // trainer.judging.times,
                 gradient_steps=self._gradient_steps,
                 forwards=self._forwards,
@@ -262,7 +263,11 @@ class _Training(Trial):
         first, last = (trainer.steps * one // trainer.deployments for one in (number, number + 1))
         seed = seeds.integer(self._seed, "deployment", number)
         is_blank = number == 0 and not self._is_child
-        act = data_set.uniform(self._facts.actions, seed) if is_blank else self._act
+        act = (
+            data_set.uniform(self._facts.actions, seed)
+            if is_blank
+            else drawn(self._model, self._draws)
+        )
         with Environments(trainer.environment, trainer.parallel, seed, trainer.options) as running:
             self._start(collect(act, running, last - first).to(self._device))
         self._deployments += 1
@@ -270,44 +275,42 @@ class _Training(Trial):
         for _ in range(trainer.iterations):
             self._iterate()
 
-    def _act(self, observations: Tensor) -> Tensor:
-        with torch.no_grad():
-            outputs = self._model(observations.to(self._device))
-        return Gaussian.of(outputs).sample(self._draws)
-
     def _start(self, latest: Experience) -> None:
-        """Fit the dynamics to all there is, and bring the policy to its start."""
+        """Learn the dynamics of all there is, and bring the policy to its start."""
         trainer = self._trainer
         every = latest if self._experience is None else self._experience.plus(latest)
-        seed = seeds.integer(self._seed, "dynamics", self._deployments)
-        drawing = torch.Generator().manual_seed(seed)
-        dynamics, fitted = learned(every, trainer.dynamics, drawing)
-        shape = dynamics.network.shape
-        self.dynamics_macs += 3 * dynamics.network.macs * shape.members * fitted.rows
-        self._gradient_steps += fitted.steps
-        self._others = {**self._others, "model_error": fitted.losses.mean().item()}
         self._experience = every
-        self._world = World(dynamics, self._outcome, every.observations, self._facts)
-        if trainer.is_offline and self._is_child and trainer.iterations > 0:
-            return
+        if trainer.iterations > 0:
+            self._world = self._learned(every)
+            if trainer.is_offline and self._is_child:
+                return
         data = every if trainer.clone_all else latest
         clone(self._model, data, trainer.cloning, self._draws, imitate=trainer.clone)
         self._gradient_steps += trainer.cloning.steps
         self._forwards += 3 * trainer.cloning.steps * trainer.cloning.batch_size
+
+    def _learned(self, every: Experience) -> World:
+        """Fit fresh dynamics."""
+        seed = seeds.integer(self._seed, "dynamics", self._deployments)
+        drawing = torch.Generator().manual_seed(seed)
+        dynamics, fitted = learned(every, self._trainer.dynamics, drawing)
+        members = dynamics.network.shape.members
+        self.dynamics_macs += 3 * dynamics.network.macs * members * fitted.rows
+        self._gradient_steps += fitted.steps
+        self._others = {**self._others, "model_error": fitted.losses.mean().item()}
+        return World(dynamics, self._outcome, every.observations, self._facts)
 
     def _iterate(self) -> None:
         """Imagine, and take a step."""
         trainer, world = self._trainer, self._world
         assert world is not None, "there is a start before the first step"
         paths = imagine(self._model, world, trainer.imagining, self._draws)
-        advantage = gained(paths, world, trainer.imagining).flatten()
-        standard = (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
-        acted = Acted(paths.observations.flatten(0, 1), paths.actions.flatten(0, 1), standard)
-        step = improve(self._model, acted, trainer.trust)
-        self._imagined += len(standard)
+        step = improve(self._model, acted(paths, world, trainer.imagining), trainer.trust)
+        number = paths.rewards.numel()
+        self._imagined += number
         self._gradient_steps += 1
-        self._forwards += (1 + step.passes) * len(standard)
-        self.dynamics_macs += world.dynamics.network.macs * len(standard)
+        self._forwards += (1 + step.passes) * number
+        self.dynamics_macs += world.dynamics.network.macs * number
         self._others = {
             **self._others,
             "imagined_return": paths.mean_return,

@@ -148,8 +148,7 @@ class Dqn(Trainer):
         """Judge the policy in fresh episodes."""
         act = greedy(model, context.device)
         seed = seeds.integer(context.seed, "test")
-        with evaluating(model):
-            return self.judging.tested(model, act, self.environment, seed, self.options)
+        return self.judging.tested(model, act, self.environment, seed, self.options)
 
 
 def greedy(net: nn.Module, device: torch.device) -> scores.Act:
@@ -189,8 +188,8 @@ class _Training(Trial):
         capacity = min(trainer.capacity, trainer.rounds * trainer.parallel)
         self._replay = Replay(capacity, self._facts, context.device)
         self._seed = seeds.integer(context.seed, "trial", number)
-        self._draws = torch.Generator(context.device)
-        self._draws.manual_seed(seeds.integer(self._seed, "draws"))
+        draws = seeds.integer(self._seed, "draws")
+        self._draws = torch.Generator(context.device).manual_seed(draws)
         self._rounds = self._gradient_steps = 0
         self._value = 0.0
 
@@ -223,17 +222,13 @@ class _Training(Trial):
     def _checkpoint(self) -> Checkpoint:
         trainer = self._trainer
         seed = seeds.integer(self._seed, "judge", self._rounds)
-        with evaluating(self._net):
-            returns = scores.episode_returns(
-                greedy(self._net, self._device),
-                trainer.environment,
-                trainer.judging.episodes,
-                seed,
-                trainer.options,
-            )
+        act = greedy(self._net, self._device)
+        mean = trainer.judging.mean_return(
+            self._net, act, trainer.environment, seed, trainer.options
+        )
         passes = 5 if trainer.is_double else 4  # the one with gradients counts thrice
         return Checkpoint(
-            mean_return=returns.mean().item(),
+            mean_return=mean,
             steps=self._steps,
             gradient_steps=self._gradient_steps,
             forwards=self._steps + passes * self._gradient_steps * trainer.batch_size,

@@ -33,6 +33,7 @@ from evonas_trainers.reinforcement.dynamics.ends import ends_of
 from evonas_trainers.reinforcement.dynamics.fitting import LEAST_ROWS
 from evonas_trainers.reinforcement.dynamics.gaussian import EnsembleSettings
 from evonas_trainers.reinforcement.dynamics.imagination import Draws, Imagination
+from evonas_trainers.reinforcement.dynamics.network import Shape
 from evonas_trainers.reinforcement.environments import Environments, Facts
 from evonas_trainers.reinforcement.off_policy import best_actions
 from evonas_trainers.reinforcement.replay import Batch, Replay
@@ -126,11 +127,13 @@ class Meee(Trainer):
         """Return what `evonas check` trains."""
         return cls(
             environment="Pendulum-v1",
+            options={"max_episode_steps": 20},
             steps=60,
             judging=Judging(times=2, episodes=1),
             start_steps=40,
             updates=1,
             batch_size=32,
+            ensemble=EnsembleSettings(shape=Shape(members=2, width=16, depth=1)),
             branching=Branching(interval=10, rollouts=64),
         )
 
@@ -240,8 +243,12 @@ class _Training(Trial):
     def _imagine(self, since: int) -> None:
         """Fit the ensemble and imagine, where it is time to."""
         if self._imagination is not None and since % self._trainer.branching.interval == 0:
-            seen, policy = self._replay.everything(), self._learner.explore
-            self._imagination.renew(seen, policy, self._steps)
+            self._imagination.renew(self._replay.everything(), self._explore, self._steps)
+
+    def _explore(self, seen: Tensor) -> Tensor:
+        """Draw actions of the policy as it is; statistics of its layers stay what they are."""
+        with evaluating(self._model):
+            return self._learner.explore(seen)
 
     def _learn(self) -> None:
         """Learn from steps that were seen, and from steps that were imagined."""

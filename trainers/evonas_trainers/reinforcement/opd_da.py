@@ -135,11 +135,7 @@ class OpdDa(Trainer):
         """
         self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
-        if not facts.is_choice:
-            raise ConfigError(
-                f"in {self.environment!r} an action is {facts.actions} continuous number(s), and"
-                " opd-da wants choices; take ppo, sac or td3"
-            )
+        environments.require_choices(facts, self.environment, "opd-da")
         return facts.to_tensors()
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:

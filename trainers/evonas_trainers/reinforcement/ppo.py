@@ -23,7 +23,7 @@ from evonas.networks import Signature, Signatures, named
 from evonas.state import State
 from evonas.trainer import Context, Trained, Trainer
 from evonas_trainers.reinforcement import environments, scores, trials
-from evonas_trainers.reinforcement.advantages import Steps, advantages
+from evonas_trainers.reinforcement.advantages import Steps, advantages, standardised
 from evonas_trainers.reinforcement.distributions import Categorical, Distribution, Gaussian
 from evonas_trainers.reinforcement.environments import Environments, Facts, Transition
 from evonas_trainers.reinforcement.scores import Judging
@@ -135,12 +135,10 @@ class Ppo(Trainer):
 
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         """Judge the policy in fresh episodes."""
-        facts = Facts.from_tensors(context.prepared)
         actor = named(model, self.signatures(context.prepared))["actor"]
-        act = greedy(actor, facts, context.device)
+        act = greedy(actor, Facts.from_tensors(context.prepared), context.device)
         seed = seeds.integer(context.seed, "test")
-        with evaluating(model):
-            return self.judging.tested(model, act, self.environment, seed, self.options)
+        return self.judging.tested(model, act, self.environment, seed, self.options)
 
 
 def greedy(actor: nn.Module, facts: Facts, device: torch.device) -> scores.Act:
@@ -193,8 +191,8 @@ class _Training(Trial):
         if context.inherited is not None:
             context.inherited.own.restore_optimizer(model, self._optimizer)
         self._seed = seeds.integer(context.seed, "trial", number)
-        self._draws = torch.Generator(context.device)
-        self._draws.manual_seed(seeds.integer(self._seed, "draws"))
+        draws = seeds.integer(self._seed, "draws")
+        self._draws = torch.Generator(context.device).manual_seed(draws)
         self._rounds = self._gradient_steps = 0
         self._others: Mapping[str, float] = {}
 
@@ -222,13 +220,12 @@ class _Training(Trial):
         trainer = self._trainer
         act = greedy(self._actor, self._facts, self._device)
         seed = seeds.integer(self._seed, "judge", self._rounds)
-        with evaluating(self._model):
-            returns = scores.episode_returns(
-                act, trainer.environment, trainer.judging.episodes, seed, trainer.options
-            )
+        mean = trainer.judging.mean_return(
+            self._model, act, trainer.environment, seed, trainer.options
+        )
         steps = self._rounds * trainer.parallel * trainer.horizon
         return Checkpoint(
-            mean_return=returns.mean().item(),
+            mean_return=mean,
             steps=steps,
             gradient_steps=self._gradient_steps,
             forwards=(_FORWARDS + 3 * trainer.epochs) * steps,
@@ -275,15 +272,15 @@ class _Training(Trial):
         Raises:
             FloatingPointError: if the loss is not finite.
         """
-        trainer, total = self._trainer, torch.zeros((), device=self._device)
-        entropy, divergence = torch.zeros_like(total), torch.zeros_like(total)
-        number = len(rollout.actions)
+        trainer = self._trainer
+        total = entropy = divergence = torch.zeros((), device=self._device)
         for _ in range(trainer.epochs):
-            order = torch.randperm(number, generator=self._draws, device=self._device)
+            count = len(rollout.actions)
+            order = torch.randperm(count, generator=self._draws, device=self._device)
             for rows in order.split(trainer.batch_size):
                 chosen = policy(self._actor(rollout.observations[rows]), self._facts)
                 change = chosen.log_prob(rollout.actions[rows]) - rollout.log_probs[rows]
-                gained = _standardised(rollout.advantages[rows])
+                gained = standardised(rollout.advantages[rows])
                 values = self._critic(rollout.observations[rows]).squeeze(-1)
                 error = (values - rollout.returns[rows]).square().mean()
                 entropy = chosen.entropy().mean()
@@ -297,12 +294,8 @@ class _Training(Trial):
                 clip_grad_norm_(self._model.parameters(), trainer.max_norm)
                 self._optimizer.step()
                 self._gradient_steps += 1
-                total += loss.detach()
+                total = total + loss.detach()
                 divergence = (change.detach().exp() - 1 - change.detach()).mean()
         if not total.isfinite():
             raise FloatingPointError(f"the loss is {total.item()} after {self._rounds} rounds")
         self._others = {"entropy": entropy.item(), "divergence": divergence.item()}
-
-
-def _standardised(gained: Tensor) -> Tensor:
-    return (gained - gained.mean()) / (gained.std(correction=0) + 1e-8)

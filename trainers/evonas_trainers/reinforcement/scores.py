@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from evonas.errors import ConfigError
+from evonas.measure import evaluating
 from evonas_trainers.reinforcement.environments import Environments
 
 METRICS: Mapping[str, str] = {"fitness": "max", "area": "max", "final_return": "max"}
@@ -101,6 +102,18 @@ class Judging:
             )
         return [total * number // self.times for number in range(1, self.times + 1)]
 
+    def mean_return(
+        self,
+        model: nn.Module,
+        act: Act,
+        environment: str,
+        seed: int,
+        options: Mapping[str, Any] | None = None,
+    ) -> float:
+        """Return what the episodes of an evaluation return, with the model in eval mode."""
+        with evaluating(model):
+            return episode_returns(act, environment, self.episodes, seed, options).mean().item()
+
     def tested(
         self,
         model: nn.Module,
@@ -114,7 +127,8 @@ class Judging:
         Beside the metrics, of which the area is that of a curve of one point, this returns the mean
         `return`, its standard error `return_error`, and the `worst_return`.
         """
-        returns = episode_returns(act, environment, 4 * self.episodes, seed, options)
+        with evaluating(model):
+            returns = episode_returns(act, environment, 4 * self.episodes, seed, options)
         mean, deviation = returns.mean().item(), returns.std(correction=0).item()
         return {
             **self.metrics([mean], environment, num_weights(model)),

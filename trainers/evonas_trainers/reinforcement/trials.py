@@ -102,7 +102,8 @@ def run(trials: Sequence[Trial], setting: Setting, model: nn.Module, context: Co
             stopped = True
     areas = [_mean(curve) for curve in curves]
     best = trials[areas.index(max(areas))]
-    model.load_state_dict(best.model().state_dict())
+    state = best.state()
+    model.load_state_dict(dict(state.own.tensors))
     steps = sum(one.steps for one in latest)
     found = {
         **metrics,
@@ -112,7 +113,7 @@ def run(trials: Sequence[Trial], setting: Setting, model: nn.Module, context: Co
     }
     macs = measure.static(model, setting.signatures)["macs"]
     extra = macs * (sum(one.forwards for one in latest) - 3 * steps)
-    return Trained(found, steps, best.state(), stopped, extra)
+    return Trained(found, steps, state, stopped, extra)
 
 
 def copies(model: nn.Module, number: int) -> list[nn.Module]:

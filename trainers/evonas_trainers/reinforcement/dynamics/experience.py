@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from evonas_trainers.reinforcement.distributions import Gaussian
 from evonas_trainers.reinforcement.environments import Environments
 
 Act = Callable[[Tensor], Tensor]
-"""Maps observations (batch, numbers) to actions between -1 and 1, (batch, actions)."""
+"""Maps observations (batch, numbers) to actions, (batch, actions); beyond -1 and 1 they are cut."""
 
 
 @final
@@ -57,6 +58,16 @@ class Experience:
         """Read what `to_tensors` wrote."""
         names = ("data_observations", "data_actions", "data_reached")
         return cls(*(prepared[name] for name in names))
+
+
+def drawn(policy: nn.Module, draws: torch.Generator) -> Act:
+    """Return how a Gaussian policy acts: by draws, on the generator's device."""
+
+    def act(observations: Tensor) -> Tensor:
+        with torch.no_grad():
+            return Gaussian.of(policy(observations.to(draws.device))).sample(draws)
+
+    return act
 
 
 def collect(act: Act, environments: Environments, steps: int) -> Experience:

@@ -20,6 +20,7 @@ from evonas_trainers.reinforcement.dynamics.deterministic import Dynamics
 from evonas_trainers.reinforcement.environments import Facts
 from evonas_trainers.reinforcement.known import Outcome
 from evonas_trainers.reinforcement.linear_baseline import expected
+from evonas_trainers.reinforcement.trust_region import Acted
 
 
 @final
@@ -111,6 +112,13 @@ def imagine(
     if not (paths.rewards.isfinite().all() and paths.observations.isfinite().all()):
         raise FloatingPointError("what the dynamics imagine is not finite")
     return paths
+
+
+def acted(paths: Paths, world: World, imagining: Imagining) -> Acted:
+    """Return the actions with how much better they were than expected, standardised."""
+    found = gained(paths, world, imagining).flatten()
+    standard = (found - found.mean()) / (found.std(correction=0) + 1e-8)
+    return Acted(paths.observations.flatten(0, 1), paths.actions.flatten(0, 1), standard)
 
 
 def gained(paths: Paths, world: World, imagining: Imagining) -> Tensor:
