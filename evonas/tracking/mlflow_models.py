@@ -30,14 +30,9 @@ def log_model(
     trained: Loaded,
     metrics: Mapping[str, float],
 ) -> str:
-    """Log a model in eval mode and an example of its inputs as an output of a run.
+    """Log a model in eval mode and an example of its inputs as an output of a candidate's run.
 
-    Args:
-        client: Of the server.
-        run: The candidate's.
-        network: Its name where the candidate has several; else empty.
-        trained: The model and the example.
-        metrics: Of the candidate.
+    `network` is its name where the candidate has several, else empty.
 
     Returns:
         MLflow's id of the model.
