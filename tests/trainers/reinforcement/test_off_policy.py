@@ -115,7 +115,7 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
     ("changes", "said"),
     [
         ({"steps": 16}, "of 16 steps 15 teach nothing yet"),
-        ({"judging": replace(JUDGING, times=21)}, "21 evaluations need"),
+        ({"judging": replace(JUDGING, times=21)}, "20 rounds of training for 21 evaluations"),
     ],
 )
 def test_what_leaves_nothing_to_learn_is_refused(changes: dict[str, object], said: str) -> None:
