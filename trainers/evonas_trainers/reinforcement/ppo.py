@@ -29,7 +29,7 @@ from evonas_trainers.reinforcement.environments import Environments, Facts, Tran
 from evonas_trainers.reinforcement.scores import Judging
 from evonas_trainers.reinforcement.trials import Checkpoint, Setting, Trial
 
-_FORWARDS = 3  # acting, then probabilities and values of a whole roll-out, and of where it led
+_FORWARDS = 2  # the actor acts, and says how likely that was; the critic values both ends of steps
 
 
 @final
