@@ -54,17 +54,18 @@ class Count(_Tiny):
 
 
 @final
-class Wage(_Tiny):
-    """Shows 1 and pays 1, whatever one does; over after `length`."""
+class Swing(_Tiny):
+    """Shows 0 or 1, pays that whatever one does, and then shows the other; over after `length`."""
 
     def __init__(self, length: int) -> None:
         self.length = length
 
     def start(self) -> float:
-        return 1.0
+        return float(self.np_random.integers(2))
 
     def act(self, action: Any) -> tuple[float, bool]:
-        return 1.0, self.steps >= self.length
+        paid, self.state = self.state, 1 - self.state
+        return paid, self.steps >= self.length
 
 
 @final
@@ -159,7 +160,7 @@ class Shaped(_Tiny):
         return 0.0, True
 
 
-for _class in (Count, Wage, Drawn, Corridor, Aim, Broken, Fragile, Shaped):
+for _class in (Count, Swing, Drawn, Corridor, Aim, Broken, Fragile, Shaped):
     _limit = 20 if _class is Corridor else None
     gymnasium.register(
         f"{_class.__name__}-v0", f"{HERE}:{_class.__name__}", max_episode_steps=_limit

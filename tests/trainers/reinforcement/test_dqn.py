@@ -15,7 +15,9 @@ from evonas_trainers.reinforcement.dqn import Dqn, worth
 from evonas_trainers.reinforcement.replay import Batch
 from evonas_trainers.reinforcement.scores import Judging
 
-CORRIDOR, AIM, WAGE = (f"{HERE}:{name}-v0" for name in ("Corridor", "Aim", "Wage"))
+CORRIDOR, AIM, SWING, COUNT = (
+    f"{HERE}:{name}-v0" for name in ("Corridor", "Aim", "Swing", "Count")
+)
 SHORT = Judging(times=2, episodes=4, low=0.0, high=1.0)
 
 
@@ -52,20 +54,27 @@ def test_a_choice_is_worth_its_reward_and_what_the_best_next_one_is(
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
-    [({"length": 1}, 0.5), ({"length": 1000, "max_episode_steps": 1}, 1.0)],
+    ("options", "worth", "apart"),
+    [({"length": 1}, 0.5, 0.5), ({"length": 1000, "max_episode_steps": 1}, 1.39, 0.28)],
     ids=["end", "cut"],
 )
-def test_a_choice_is_worth_less_where_an_episode_ends_than_where_it_is_cut_off(
-    options: dict[str, int], expected: float
+def test_a_choice_is_worth_nothing_after_an_end_and_what_was_reached_after_a_cut(
+    options: dict[str, int], worth: float, apart: float
 ) -> None:
-    """Every step pays 1, which counts half; and what comes after it, half of that again."""
+    """What 1 is worth, and how much more than 0 it is.
+
+    A step pays half of what is shown. Where it was cut off one swings on for ever: 1 is worth
+    0.5 / (1 - 0.8 x 0.8), and 0 is worth 0.8 of that. Were what came next the start of another
+    episode, they would lie 0.5 apart.
+    """
     trainer = dqn(
-        environment=WAGE, options=options, steps=800, discount=0.5, reward_scale=0.5, lr=1e-2,
+        environment=SWING, options=options, steps=1200, discount=0.8, reward_scale=0.5, lr=1e-2,
         target_interval=5,
     )  # fmt: skip
     _, model = train(trainer)
-    assert model(torch.ones(1, 1)).max().item() == pytest.approx(expected, abs=0.1)
+    nothing, one = model(torch.tensor([[0.0], [1.0]])).amax(1).tolist()
+    assert one == pytest.approx(worth, abs=0.2)
+    assert one - nothing == pytest.approx(apart, abs=0.1)
 
 
 @pytest.mark.slow
@@ -108,6 +117,14 @@ def test_a_child_goes_on_with_the_target_network_of_its_parent() -> None:
 def test_random_actions_become_fewer_in_a_line(progress: float, share: float) -> None:
     trainer = dqn(exploration=0.5, last_epsilon=0.1)
     assert trainer.epsilon(progress) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("share", "is_even"), [(1.0, True), (0.0, False)])
+def test_such_a_share_of_the_actions_is_random(share: float, is_even: bool) -> None:
+    """An action pays itself, so what is learned from says how often 1 was taken."""
+    trainer = dqn(environment=COUNT, discount=0.0, first_epsilon=share, last_epsilon=share)
+    value = train(trainer)[0].metrics["value"]
+    assert (abs(value - 0.5) < 0.2) == is_even
 
 
 def test_continuous_actions_are_refused_before_anything_is_trained() -> None:

@@ -16,8 +16,8 @@ from evonas_trainers.reinforcement.environments import Facts
 from evonas_trainers.reinforcement.ppo import Ppo, clipped_objective
 from evonas_trainers.reinforcement.scores import Judging
 
-AIM, CORRIDOR, BROKEN, WAGE = (
-    f"{HERE}:{name}-v0" for name in ("Aim", "Corridor", "Broken", "Wage")
+AIM, CORRIDOR, BROKEN, SWING = (
+    f"{HERE}:{name}-v0" for name in ("Aim", "Corridor", "Broken", "Swing")
 )
 SHORT = Judging(times=2, episodes=4, low=0.0, high=1.0)
 
@@ -80,22 +80,28 @@ def test_a_pole_is_held_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
-    [({"length": 1}, 0.5), ({"length": 1000, "max_episode_steps": 1}, 1.0)],
+    ("options", "worth", "apart"),
+    [({"length": 1}, 0.5, 0.5), ({"length": 1000, "max_episode_steps": 1}, 1.39, 0.28)],
     ids=["end", "cut"],
 )
-def test_the_critic_expects_nothing_after_an_end_and_more_after_a_cut(
-    options: dict[str, int], expected: float
+def test_the_critic_expects_nothing_after_an_end_and_what_was_reached_after_a_cut(
+    options: dict[str, int], worth: float, apart: float
 ) -> None:
-    """Every step pays 1, which counts half; and what comes after it, half of that again."""
+    """What 1 is worth, and how much more than 0 it is.
+
+    A step pays half of what is shown. Where it was cut off one swings on for ever: 1 is worth
+    0.5 / (1 - 0.8 x 0.8), and 0 is worth 0.8 of that. Were what came next the start of another
+    episode, they would lie 0.5 apart.
+    """
     judging = Judging(times=1, episodes=1, low=0.0, high=1.0)
     trainer = Ppo(
-        environment=WAGE, options=options, steps=512, trials=1, judging=judging, parallel=4,
-        horizon=4, lr=1e-2, reward_scale=0.5, discount=0.5,
+        environment=SWING, options=options, steps=1024, trials=1, judging=judging, parallel=4,
+        horizon=4, lr=1e-2, reward_scale=0.5, discount=0.8,
     )  # fmt: skip
     _, model = train(trainer)
-    found = model.get_submodule("critic")(torch.ones(1, 1)).item()
-    assert found == pytest.approx(expected, abs=0.1)
+    nothing, one = model.get_submodule("critic")(torch.tensor([[0.0], [1.0]])).flatten().tolist()
+    assert one == pytest.approx(worth, abs=0.2)
+    assert one - nothing == pytest.approx(apart, abs=0.1)
 
 
 def test_before_its_first_step_a_policy_with_batch_norms_is_the_one_that_acted() -> None:
@@ -141,7 +147,7 @@ def test_the_two_trials_of_a_candidate_differ() -> None:
 
 def test_a_reward_that_is_no_number_is_a_divergence() -> None:
     options = {"how": "nan reward"}
-    trainer = Ppo(environment=BROKEN, options=options, steps=512, judging=SHORT)
+    trainer = Ppo(environment=BROKEN, options=options, steps=1024, judging=SHORT)
     with pytest.raises(FloatingPointError, match=r"a reward of .*Broken-v0"):
         train(trainer)
 
