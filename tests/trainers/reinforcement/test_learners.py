@@ -45,6 +45,33 @@ def test_what_ended_is_worth_its_reward_and_what_was_cut_off_what_comes_after() 
     assert found.tolist() == pytest.approx([1.0, 1 + 0.9 * (5 + 0.5 * 2)])
 
 
+def say(network: nn.Module, worth: float) -> None:
+    """Let a network say the same of everything."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(0)
+        parameter.fill_(worth)
+
+
+@LEARNERS
+def test_the_lesser_of_the_targets_says_what_comes_after(name: str) -> None:
+    training = Training.begin(name, genome(name), is_sparse=False)
+    adam = AdamSettings(lr=1e-9)
+    learner = (
+        SacLearner(training.start, SacSettings(adam=adam, discount=0.5, temperature=1e-9))
+        if name == "sac"
+        else Td3Learner(training.start, Td3Settings(adam=adam, discount=0.5))
+    )
+    for place, network in enumerate([*learner.critics, *learner.target_critics], 1):
+        say(network, place)
+    one = next(batches(1))
+    rewards, ended = torch.ones(len(one.rewards)), torch.arange(len(one.rewards)) % 2 == 0
+    loss = learner.update(replace(one, rewards=rewards, terminated=ended)).item()
+    goes_on, ends = ((1 - 2.5) ** 2 + (2 - 2.5) ** 2) / 2, ((1 - 1) ** 2 + (2 - 1) ** 2) / 2
+    of_actor = -1.0 if name == "sac" else 0.0  # by the lesser critic; that of TD3 is not returned
+    assert loss == pytest.approx((goes_on + ends) / 2 + of_actor, abs=1e-4)
+
+
 def test_the_losses_of_both_critics_add_up_with_weights() -> None:
     predicted, wanted = torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([1.0, 4.0])
     assert critics_loss(predicted, wanted).item() == pytest.approx((0 + 4 + 4 + 16) / 2 / 2)

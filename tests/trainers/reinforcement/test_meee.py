@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import reach
 import torch
 from torch import nn
 
@@ -13,6 +14,7 @@ from evonas.models import fresh_model
 from evonas.state import TARGET, TRAINER, State
 from evonas.trainer import Context, Trained
 from evonas_spaces.mlp import Mlp
+from evonas_trainers.reinforcement.descent import AdamSettings
 from evonas_trainers.reinforcement.dynamics import ensemble_state
 from evonas_trainers.reinforcement.dynamics.branching import Branching, columns_in, columns_out
 from evonas_trainers.reinforcement.dynamics.fitting import Fitting
@@ -26,6 +28,7 @@ from evonas_trainers.reinforcement.dynamics.ranks import rank_correlation
 from evonas_trainers.reinforcement.environments import Environments
 from evonas_trainers.reinforcement.meee import Meee
 from evonas_trainers.reinforcement.replay import Batch, Replay
+from evonas_trainers.reinforcement.sac_learner import SacSettings
 from evonas_trainers.reinforcement.scores import Judging
 from evonas_trainers.reinforcement.uncertainty import Optimism, trust
 
@@ -101,6 +104,38 @@ def test_disagreement_ranks_errors_and_trust_lowers_them() -> None:
     weights = trust(apart, 20.0)
     assert rank_correlation(apart, errors) > 0.6
     assert (weights * errors).sum() / weights.sum() < 0.85 * errors.mean()
+
+
+@pytest.mark.slow
+def test_a_policy_learns_to_bring_a_point_to_zero_by_imagined_steps() -> None:
+    """Standing still returns -0.5, and what is best 0.
+
+    Every episode is one step, after which nothing that came next says where that step led.
+    """
+    trainer = Meee(
+        environment=reach.NAME,
+        options={"max_episode_steps": 1},
+        steps=200,
+        trials=1,
+        judging=Judging(times=1, episodes=16, low=-0.5, high=0.0),
+        start_steps=64,
+        updates=4,
+        batch_size=64,
+        reward_scale=1.0,
+        learning=SacSettings(
+            adam=AdamSettings(lr=0.01), discount=0.8, target_share=0.05, temperature=0.1
+        ),
+        ensemble=EnsembleSettings(
+            shape=Shape(members=3, width=32, depth=2, activation="silu"),
+            lr=3e-3,
+            fitting=Fitting(epochs=25, patience=25, batch_size=32, valid_ratio=0.2),
+        ),
+        branching=Branching(interval=34, rollouts=200),
+        known="never",
+    )
+    metrics = trained(trainer).metrics
+    assert metrics["final_return"] > -0.2
+    assert metrics["model_error"] < 0.25, "0.37 by what came next"
 
 
 def test_the_same_seed_trains_the_same(once: Trained) -> None:

@@ -84,6 +84,12 @@ def test_a_fresh_policy_begins_with_random_actions_and_learns_after_them() -> No
     assert float(first.abs().max()) <= 1
 
 
+def test_a_policy_is_judged_by_other_episodes_every_time() -> None:
+    trial, _ = scripted()
+    first, second = (one.mean_return for one in trial.checkpoints())
+    assert first != second, "it does the same from wherever it is put"
+
+
 def test_an_inherited_policy_takes_the_first_steps_itself() -> None:
     trial, learner = scripted(State({}))
     list(trial.checkpoints())
