@@ -71,7 +71,7 @@ def test_what_goes_wrong_in_an_environment_harms_one_candidate(
     ("table", "said"),
     [
         (short("CartPol-v1"), "unknown environment 'CartPol-v1'; did you mean 'CartPole-v1'"),
-        (short(AIM, "dqn"), "'dqn' chooses among actions"),
+        (short(AIM, "dqn", warmup=64), "'dqn' chooses among actions"),
         (short("CartPole-v1", wheels=3), "unknown key in trainer: 'wheels'"),
         (short("CartPole-v1", options={"wheels": 3}), "unexpected keyword argument 'wheels'"),
     ],

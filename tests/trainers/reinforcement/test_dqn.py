@@ -138,6 +138,7 @@ def test_continuous_actions_are_refused_before_anything_is_trained() -> None:
         ({"capacity": 0}, "capacity is 0, should be 1 or more"),
         ({"max_norm": -1.0}, "max_norm is -1.0, should be more than 0"),
         ({"last_epsilon": 2.0}, "last_epsilon is 2.0, should be 0 to 1"),
+        ({"warmup": 300}, "of 256 steps 300 teach nothing yet"),
         ({"steps": 8}, "there are 1 rounds of training for 2 evaluations; give more steps"),
     ],
 )

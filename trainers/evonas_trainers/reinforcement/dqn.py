@@ -102,6 +102,11 @@ class Dqn(Trainer):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}, should be 0 to 1")
         self.judging.moments(self.rounds)
+        if self.warmup > self.rounds * self.parallel:
+            raise ConfigError(
+                f"of {self.steps} steps {self.warmup} teach nothing yet; give more steps, or a"
+                " smaller warmup"
+            )
 
     @classmethod
     def example(cls) -> "Dqn":

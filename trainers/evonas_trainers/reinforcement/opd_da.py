@@ -261,11 +261,7 @@ class _Training(Trial):
         trainer, network = self._trainer, self._cohort.network(policy)
         act = _greedy(network, self._facts, self._context.device)
         seed = seeds.integer(self._seed, "judge", rounds)
-        with evaluating(network):
-            found = scores.episode_returns(
-                act, trainer.environment, trainer.judging.episodes, seed, trainer.options
-            )
-        return found.mean().item()
+        return trainer.judging.mean_return(network, act, trainer.environment, seed, trainer.options)
 
 
 def _greedy(network: nn.Module, facts: Facts, device: torch.device) -> scores.Act:
