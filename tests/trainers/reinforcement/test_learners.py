@@ -47,10 +47,10 @@ def test_what_ended_is_worth_its_reward_and_what_was_cut_off_what_comes_after() 
 
 def say(network: nn.Module, worth: float) -> None:
     """Let a network say the same of everything."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.fill_(0)
-        parameter.fill_(worth)
+    *others, last = network.parameters()
+    for parameter in others:
+        nn.init.zeros_(parameter)
+    nn.init.constant_(last, worth)
 
 
 @LEARNERS
