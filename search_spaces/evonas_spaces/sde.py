@@ -96,7 +96,7 @@ class Sde(SearchSpace):
                     if isinstance(module, nn.Linear) and not module.weight.is_meta:
                         module.reset_parameters()
                         for parameter in module.parameters():
-                            parameter *= self._scale(name)
+                            parameter.mul_(self._scale(name))
         return model
 
     def mutations(self) -> Mapping[str, Mutation]:

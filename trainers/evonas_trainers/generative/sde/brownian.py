@@ -25,8 +25,7 @@ class Brownian:
     def __init__(self, grid: Grid, noise: int, seed: int, start: Tensor) -> None:
         """Make the paths of `noise` motions for every row of `start`, with its dtype and device."""
         self._end = grid.end
-        size = (len(start), noise)
-        self.motion: Any = torch_sde.interval(grid.end, size, seed, grid.step, start)
+        self.motion: Any = torch_sde.interval(grid, noise, seed, start)
 
     def __call__(self, start: float, end: float, /) -> Tensor:
         """Return the increments between two times, (batch, noise); times outside are clamped."""

@@ -1,8 +1,8 @@
-"""What is solved: dZ = f(t, Z) dt + g(t, Z) o dW in Stratonovich's sense, on a dyadic grid of times.
+"""What is solved: dZ = f(t, Z) dt + g(t, Z) o dW in Stratonovich's sense, on a dyadic grid.
 
-Observations stand at the times 0, 1, 2, ...; steps are powers of two (the field says 2^-k), so every
-time is exact in floating point and solvers meet the observations without interpolating. Steps of
-other lengths were measured to spoil gradients that are exact otherwise: by 1e-2 for steps of 0.07.
+Observations stand at the times 0, 1, 2, ..., and steps are powers of two, 2^-k. So every time is
+exact in floating point, and solvers meet the observations without interpolating. Steps of other
+lengths were measured to spoil gradients that are exact otherwise, by 1e-2 for steps of 0.07.
 """
 
 from collections.abc import Callable, Sequence

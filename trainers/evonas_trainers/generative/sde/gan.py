@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from evonas import seeds
+from evonas.errors import ConfigError
 from evonas.networks import Signature, Signatures
 from evonas_trainers.generative.sde import reversible_heun
 from evonas_trainers.generative.sde.brownian import Along
@@ -36,8 +37,8 @@ from evonas_trainers.generative.sde.equation import Equation, Grid
 from evonas_trainers.generative.sde.learner import (
     Learner,
     Networks,
-    OptimizerName,
     Paths,
+    Setting,
     Shape,
     optimizer,
     timed,
@@ -55,7 +56,6 @@ class Adversaries:
     """How generator and critic learn.
 
     Attributes:
-        optimizer: Of both.
         lr: The generator's learning rate.
         critic_lr: The critic's.
         weight_decay: Of both.
@@ -63,12 +63,18 @@ class Adversaries:
         penalty: Weight of the gradient penalty.
     """
 
-    optimizer: OptimizerName
-    lr: float
-    critic_lr: float
-    weight_decay: float
-    lipschitz: Lipschitz
-    penalty: float
+    lr: float = 2e-3
+    critic_lr: float = 1e-2
+    weight_decay: float = 0.01
+    lipschitz: Lipschitz = "clip"
+    penalty: float = 10.0
+
+    def __post_init__(self) -> None:
+        if min(self.lr, self.critic_lr) <= 0 or min(self.weight_decay, self.penalty) < 0:
+            raise ConfigError(
+                "adversaries need lr > 0, critic_lr > 0, weight_decay >= 0 and penalty >= 0,"
+                f" given {self!r}"
+            )
 
 
 def signatures(shape: Shape) -> Signatures:
@@ -149,19 +155,16 @@ def gradient_penalty(
 class Gan(Learner):
     """Generator and critic, moving at once."""
 
-    def __init__(
-        self, networks: Networks, shape: Shape, paths: Paths, players: Adversaries, seed: int
-    ) -> None:
-        self._networks, self._shape, self._paths, self._players = networks, shape, paths, players
-        self._seed, self._steps = seed, 0
+    def __init__(self, networks: Networks, setting: Setting, players: Adversaries) -> None:
+        self._networks, self._players = networks, players
+        self._shape, self._paths, self._seed = setting.shape, setting.paths, setting.seed
+        self._steps = 0
         device = next(networks["initial"].parameters()).device
-        self._draws = torch.Generator(device).manual_seed(seeds.integer(seed, "between"))
+        self._draws = torch.Generator(device).manual_seed(seeds.integer(setting.seed, "between"))
         self._optimizers = tuple(
-            optimizer(players.optimizer, lr, players.weight_decay, [networks[n] for n in names])
+            optimizer(setting.optimizer, lr, players.weight_decay, [networks[n] for n in names])
             for names, lr in ((GENERATOR, players.lr), (CRITIC, players.critic_lr))
         )
-        if players.lipschitz == "clip":
-            clip(networks)
 
     @property
     def optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
@@ -193,14 +196,14 @@ class Gan(Learner):
             clip(self._networks)
         return preference.detach()
 
-    def generate(self, networks: Networks, count: int, seed: int) -> tuple[Tensor, int]:
+    def generate(self, count: int, seed: int) -> tuple[Tensor, int]:
         """Return new series, and the evaluations of fields."""
-        series, evaluations = generated(networks, self._shape, self._paths, count, seed)
+        series, evaluations = generated(self._networks, self._shape, self._paths, count, seed)
         return series.transpose(0, 1), evaluations
 
-    def measured(self, networks: Networks, series: Tensor, seed: int) -> Mapping[str, float]:
-        """Return nothing: scores of a critic say little about the generator."""
-        del networks, series, seed
+    def measured(self, series: Tensor, seed: int) -> Mapping[str, float]:
+        """Return nothing: what a critic prefers says little about the generator."""
+        del series, seed
         return {}
 
     def macs(self, each: Mapping[str, float]) -> float:
@@ -209,10 +212,6 @@ class Gan(Learner):
         critic = each["critic_initial"] + each["critic_readout"]
         critic += critic_steps * each["critic_field"]
         passes = 3 * 2 + (3 * 3 if self._players.lipschitz == "penalty" else 0)
-        fields = (each["drift"] + each["diffusion"]) * (self._paths.grid.num_steps + 1)
-        solving = 4 if self._paths.solver == "reversible_heun" else 10
-        return (
-            passes * critic
-            + solving * fields
-            + 3 * (each["initial"] + self._shape.observations * each["readout"])
-        )
+        fields = self._paths.work * (each["drift"] + each["diffusion"])
+        ends = 3 * (each["initial"] + self._shape.observations * each["readout"])
+        return passes * critic + fields + ends

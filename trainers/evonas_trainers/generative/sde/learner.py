@@ -14,6 +14,12 @@ from evonas_trainers.generative.sde.equation import Equation, Grid, NoiseType
 from evonas_trainers.generative.sde.solvers import Solver, solved
 
 Networks = Mapping[str, nn.Module]
+OptimizerName = Literal["adam", "adadelta"]
+SLOTS: Mapping[OptimizerName, tuple[str, ...]] = {
+    "adam": ("exp_avg", "exp_avg_sq", "step"),
+    "adadelta": ("square_avg", "acc_delta", "step"),
+}
+"""What torch's optimizers keep for a parameter."""
 
 
 @final
@@ -61,10 +67,35 @@ class Paths:
     solver: Solver
     grid: Grid
 
+    @property
+    def work(self) -> int:
+        """Passes through the fields to solve and to go back; one with gradients counts as three."""
+        if self.solver == "reversible_heun":
+            return 4 * (self.grid.num_steps + 1)
+        return 8 * self.grid.num_steps
+
     def solved(self, equation: Equation, start: Tensor, noise: int, seed: int) -> Tensor:
         """Return the solution at the observations, (observations, batch, state)."""
         brownian = Brownian(self.grid, noise, seed, start)
         return solved(self.solver, equation, start, self.grid, brownian)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What every way to learn is told.
+
+    Attributes:
+        shape: The sizes.
+        paths: How paths are made.
+        optimizer: Of all networks.
+        seed: Of every draw.
+    """
+
+    shape: Shape
+    paths: Paths
+    optimizer: OptimizerName
+    seed: int
 
 
 class Learner(ABC):
@@ -75,11 +106,11 @@ class Learner(ABC):
         """Learn from a batch (batch, observations, channels); return the loss, not yet a number."""
 
     @abstractmethod
-    def generate(self, networks: Networks, count: int, seed: int) -> tuple[Tensor, int]:
+    def generate(self, count: int, seed: int) -> tuple[Tensor, int]:
         """Return new series (count, observations, channels), and the evaluations of fields."""
 
     @abstractmethod
-    def measured(self, networks: Networks, series: Tensor, seed: int) -> Mapping[str, float]:
+    def measured(self, series: Tensor, seed: int) -> Mapping[str, float]:
         """Return the metrics that this way to learn has of its own, on series it has not seen."""
 
     @property
@@ -92,16 +123,13 @@ class Learner(ABC):
         """Return the multiply-accumulates of one series in a step, given those of each network."""
 
 
-OptimizerName = Literal["adam", "adadelta"]
-
-
 def optimizer(
     name: OptimizerName, lr: float, weight_decay: float, networks: list[nn.Module]
 ) -> torch.optim.Optimizer:
     """Make an optimizer of some networks.
 
     Args:
-        name: `adadelta`, as published; or `adam` without momentum, which is steadier for players.
+        name: `adadelta`, as published; or `adam`, with little momentum as players want it.
         lr: The learning rate.
         weight_decay: Of all weights.
         networks: What it moves.

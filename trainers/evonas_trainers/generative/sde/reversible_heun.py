@@ -1,8 +1,8 @@
 """The reversible Heun method: one evaluation of the vector fields a step, exact gradients, no tape.
 
 "Efficient and Accurate Gradients for Neural SDEs", Kidger, Foster, Li, Lyons, 2021,
-https://arxiv.org/abs/2105.13493, algorithms 1 and 2. Beside the solution z runs a shadow y of it, at
-which alone the fields are evaluated:
+https://arxiv.org/abs/2105.13493, algorithms 1 and 2. Beside the solution z runs a shadow y of
+it, at which alone the fields are evaluated:
 
     y' = 2 z - y + f dt + g dW,    f', g' = f(t', y'), g(t', y')
     z' = z + (f + f') dt / 2 + (g + g') dW / 2
@@ -43,7 +43,7 @@ def solved(equation: Equation, start: Tensor, grid: Grid, noise: Noise) -> Tenso
 
     Gradients flow to `start` and to the equation's parameters, by undoing the steps.
     """
-    return cast(Tensor, _Reversible.apply(equation, grid, noise, start, *equation.parameters))
+    return cast("Tensor", _Reversible.apply(equation, grid, noise, start, *equation.parameters))
 
 
 def unrolled(equation: Equation, start: Tensor, grid: Grid, noise: Noise) -> Tensor:
@@ -73,7 +73,9 @@ def undone(equation: Equation, after: State, time: float, dt: float, increment: 
     return before._replace(solution=z - moved)
 
 
-def _stepped(equation: Equation, before: State, after: float, dt: float, increment: Tensor) -> State:
+def _stepped(
+    equation: Equation, before: State, after: float, dt: float, increment: Tensor
+) -> State:
     """Return the state one step later, at the time `after`."""
     z, y, f, g = before
     shadow = 2 * z - y + f * dt + equation.product(g, increment)
@@ -95,7 +97,9 @@ class _Reversible(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *observed: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator's fault
+        ctx: Any, *observed: Tensor
+    ) -> tuple[Tensor | None, ...]:
         equation, grid = ctx.equation, ctx.grid
         z, y, *parameters = ctx.saved_tensors
         gradients = _Gradients(parameters)
@@ -130,10 +134,11 @@ class _Gradients:
             return torch.zeros_like(state.shadow)
         values, given = zip(*pairs, strict=True)
         sources = [state.shadow, *self._parameters]
-        first, *others = torch.autograd.grad(values, sources, given, allow_unused=True)
+        found = torch.autograd.grad(values, sources, given, allow_unused=True)
+        first, *others = cast("tuple[Tensor | None, ...]", found)
         for total, other in zip(self.totals, others, strict=True):
             if other is not None:
-                total += other
+                total.add_(other)
         return torch.zeros_like(state.shadow) if first is None else first
 
 
@@ -149,9 +154,7 @@ def _pulled_back(  # noqa: PLR0913, PLR0917 - what the step had, and what is sou
     z, y, f, g = sought
     half_f, half_g = z * (dt / 2), equation.pulled_back(z, increment / 2)
     y = y + gradients.through_fields(after, f + half_f, g + half_g)
-    return State(
-        z + 2 * y, -y, half_f + y * dt, half_g + equation.pulled_back(y, increment)
-    )
+    return State(z + 2 * y, -y, half_f + y * dt, half_g + equation.pulled_back(y, increment))
 
 
 def _evaluated(equation: Equation, time: float, solution: Tensor, shadow: Tensor) -> State:

@@ -36,11 +36,22 @@ class Cut:
         paths: How many paths are drawn of a known equation.
     """
 
-    observations: int
-    stride: int
-    valid_ratio: float
-    test_ratio: float
-    paths: int
+    observations: int = 16
+    stride: int = 1
+    valid_ratio: float = 0.2
+    test_ratio: float = 0.2
+    paths: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.observations < 2 or min(self.stride, self.paths) < 1:
+            raise ConfigError(
+                f"a cut needs observations >= 2, stride >= 1 and paths >= 1, given {self!r}"
+            )
+        if min(self.valid_ratio, self.test_ratio) <= 0 or self.valid_ratio + self.test_ratio >= 1:
+            raise ConfigError(
+                "valid_ratio and test_ratio are shares above 0 that leave some for training,"
+                f" given {self!r}"
+            )
 
 
 def prepared(data: str, cut: Cut, seed: int) -> Mapping[str, Tensor]:
@@ -122,7 +133,9 @@ def _read(data: str) -> tuple[_SERIES, bool]:
     if series.ndim == 1:
         series = series[:, None]
     if series.ndim != 2 or not np.isfinite(series).all():
-        raise ConfigError(f"{data!r} has the shape {series.shape}; wanted are (times, channels) of finite numbers")
+        raise ConfigError(
+            f"{data!r} has the shape {series.shape}; wanted are (times, channels) of finite numbers"
+        )
     return series, is_relative
 
 
@@ -140,18 +153,20 @@ def _file(path: Path) -> _SERIES:
 
 def _google() -> tuple[_SERIES, bool]:
     """Return the logarithm of Google's share price, adjusted, 1047 days from August 2004 on."""
-    from matplotlib import cbook  # noqa: PLC0415 - slow, and only here
-
-    with cbook.get_sample_data("goog.npz") as found:
+    with np.load(_shipped("goog.npz")) as found:
         return np.log(found["price_data"]["adj_close"]), True
 
 
 def _eeg() -> tuple[_SERIES, bool]:
     """Return an electroencephalogram, 800 times of 4 channels."""
-    from matplotlib import cbook  # noqa: PLC0415
+    return np.fromfile(_shipped("eeg.dat")).reshape(800, 4), False
 
-    with cbook.get_sample_data("eeg.dat") as file:
-        return np.frombuffer(file.read(), dtype=float).reshape(4, 800).T, False
+
+def _shipped(name: str) -> Path:
+    """Return a file of matplotlib's sample data."""
+    from matplotlib import cbook  # noqa: PLC0415 - slow, and only here
+
+    return Path(str(cbook.get_sample_data(name, asfileobj=False)))
 
 
 SHIPPED: Mapping[str, Callable[[], tuple[_SERIES, bool]]] = {"google": _google, "eeg": _eeg}

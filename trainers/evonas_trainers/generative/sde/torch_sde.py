@@ -8,7 +8,7 @@ stops a search: here every solver has its adjoint, and none can be chosen.
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor
@@ -35,25 +35,25 @@ def require() -> None:
         raise ConfigError("neural SDEs need torchsde; install it with pip install 'evonas[sde]'")
 
 
-def interval(
-    end: float, size: tuple[int, int], seed: int, step: float, like: Tensor, *, tree: bool = False
-) -> Any:
-    """Return a Brownian motion on [0, end]: a function from two times to its increments.
+def interval(grid: Grid, noise: int, seed: int, start: Tensor) -> Any:
+    """Return Brownian motions over a grid: a function from two times to their increments.
 
     Args:
-        end: Its last time.
-        size: (batch, noise).
-        seed: Of its path; the same seed and the same order of questions give the same path.
-        step: About how far apart the times of questions are.
-        like: The dtype and device of increments.
-        tree: Whether intervals are halved down to 2^-20 of the whole, which makes the path that of
-            the seed in any order of questions; slow.
+        grid: Questions are expected to be about its steps; others are answered as exactly.
+        noise: Motions of every row of `start`.
+        seed: Of the paths; the same seed and the same order of questions give the same paths.
+        start: Has as many rows as there are paths, and the dtype and device of the increments.
     """
     import torchsde  # noqa: PLC0415 - an optional extra
 
-    halving = {"halfway_tree": True, "tol": end * 2.0**-20} if tree else {"dt": step}
     return torchsde.BrownianInterval(
-        0.0, end, size=size, dtype=like.dtype, device=like.device, entropy=seed, **halving
+        0.0,
+        grid.end,
+        size=(len(start), noise),
+        dtype=start.dtype,
+        device=start.device,
+        entropy=seed,
+        dt=grid.step,
     )
 
 
@@ -72,8 +72,9 @@ def solved(solver: str, equation: Equation, start: Tensor, grid: Grid, motion: A
     if solver not in ADJOINTS:
         raise unknown("solver", solver, ADJOINTS)
     times = torch.arange(grid.observations, dtype=start.dtype, device=start.device)
-    return torchsde.sdeint_adjoint(
-        _Stratonovich(equation),
+    sde: Any = _Stratonovich(equation)
+    found = torchsde.sdeint_adjoint(
+        sde,
         start,
         times,
         bm=motion,
@@ -82,6 +83,7 @@ def solved(solver: str, equation: Equation, start: Tensor, grid: Grid, motion: A
         dt=grid.step,
         adjoint_params=equation.parameters,
     )
+    return cast("Tensor", found)
 
 
 @final
