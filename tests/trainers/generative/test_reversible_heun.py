@@ -48,7 +48,7 @@ def relative(one: Tensor, other: Tensor) -> float:
 
 
 @pytest.mark.parametrize("noise", get_args(NoiseType))
-@pytest.mark.parametrize(("observations", "exponent"), [(2, 0), (5, 0), (4, 3), (17, 4)])
+@pytest.mark.parametrize(("observations", "exponent"), [(2, 0), (5, 0), (3, 3), (5, 4)])
 def test_gradients_are_those_of_the_steps_taken(
     noise: NoiseType, observations: int, exponent: int
 ) -> None:

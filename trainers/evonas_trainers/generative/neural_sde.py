@@ -276,7 +276,7 @@ def _spread(series: Tensor, most: int) -> Tensor:
 
 def _check(loss: Tensor, step: int) -> None:
     if not loss.isfinite():
-        raise FloatingPointError(f"the loss is {float(loss)} after {step} steps")
+        raise FloatingPointError(f"the loss is not finite after {step} steps")
 
 
 def _says_stop(context: Context, step: int, metrics: Mapping[str, float]) -> bool:

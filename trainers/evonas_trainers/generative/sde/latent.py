@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from evonas import seeds
 from evonas.errors import ConfigError
 from evonas.networks import Signature, Signatures
-from evonas_trainers.generative.sde.equation import Equation
+from evonas_trainers.generative.sde.equation import Equation, Grid
 from evonas_trainers.generative.sde.learner import (
     Learner,
     Networks,
@@ -53,9 +53,9 @@ class Coding:
         divergence: Weight of the divergence from the prior; 1 for a bound of the likelihood.
     """
 
-    lr: float = 5e-3
+    lr: float = 1e-2
     weight_decay: float = 0.0
-    deviation: float = 0.1
+    deviation: float = 0.5
     divergence: float = 1.0
 
     def __post_init__(self) -> None:
@@ -83,6 +83,23 @@ def diffusion(networks: Networks, given: Tensor) -> Tensor:
     return torch.sigmoid(networks["diffusion"](given))
 
 
+def posterior(networks: Networks, grid: Grid, size: int) -> Equation:
+    """Return the equation of Z (of so many numbers), of its context, and of the divergence."""
+
+    def fields(time: float, state: Tensor) -> tuple[Tensor, Tensor]:
+        z, context = state[:, :size], state[:, size : 2 * size]
+        given = timed(time, grid.end, z)
+        g = diffusion(networks, given)
+        moved = networks["posterior"](torch.cat([given, context], 1))
+        rate = ((moved - networks["prior"](given)) / g).square().sum(1, keepdim=True) / 2
+        still = torch.zeros_like(context)
+        return torch.cat([moved, still, rate], 1), torch.cat([g, still, torch.zeros_like(rate)], 1)
+
+    names = ("posterior", "prior", "diffusion")
+    parameters = [one for name in names for one in networks[name].parameters()]
+    return Equation(fields, "diagonal", parameters)
+
+
 def encoded(networks: Networks, paths: Paths, series: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Return readouts (observations, batch, channels) and divergences (batch,) of the posterior."""
     mean, spread, context = networks["encoder"](series.flatten(1)).chunk(3, dim=1)
@@ -91,24 +108,8 @@ def encoded(networks: Networks, paths: Paths, series: Tensor, seed: int) -> tupl
     drawn = torch.randn(mean.shape, generator=draws, device=series.device)
     start = torch.cat([mean + deviation * drawn, context, torch.zeros_like(mean[:, :1])], 1)
     size = mean.shape[1]
-
-    def fields(time: float, state: Tensor) -> tuple[Tensor, Tensor]:
-        z, known = state[:, :size], state[:, size : 2 * size]
-        given = timed(time, paths.grid.end, z)
-        g = diffusion(networks, given)
-        moved = networks["posterior"](torch.cat([given, known], 1))
-        rate = ((moved - networks["prior"](given)) / g).square().sum(1, keepdim=True) / 2
-        still = torch.zeros_like(known)
-        return torch.cat([moved, still, rate], 1), torch.cat([g, still, torch.zeros_like(rate)], 1)
-
-    names = ("posterior", "prior", "diffusion")
-    parameters = [one for name in names for one in networks[name].parameters()]
-    states = paths.solved(
-        Equation(fields, "diagonal", parameters),
-        start,
-        start.shape[1],
-        seeds.integer(seed, "noise"),
-    )
+    equation = posterior(networks, paths.grid, size)
+    states = paths.solved(equation, start, start.shape[1], seeds.integer(seed, "noise"))
     readouts = networks["readout"](states[..., :size].flatten(0, 1)).unflatten(0, states.shape[:2])
     at_start = (mean.square() + deviation.square() - 1).sum(1) / 2 - deviation.log().sum(1)
     return readouts, at_start + states[-1, :, -1]
