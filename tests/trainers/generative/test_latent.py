@@ -73,9 +73,9 @@ def test_an_encoder_that_says_what_the_prior_says_diverges_from_nothing() -> Non
     with torch.no_grad():
         for parameter in of["encoder"].parameters():
             parameter.zero_()
-    head = of["encoder"].get_submodule("head")
+    bias = of["encoder"].get_parameter("head.bias")
     with torch.no_grad():
-        head.bias[3:6] = math.log(math.e - 1)  # a deviation of 1
+        bias[3:6] = math.log(math.e - 1)  # a deviation of 1
     of["posterior"] = _Alike(of["prior"])
     _, divergence = latent.encoded(of, PATHS, torch.zeros(4, 5, 2, dtype=torch.float64), 0)
     assert float(divergence.detach().abs().max()) < 1e-6

@@ -63,7 +63,7 @@ class Adversaries:
         penalty: Weight of the gradient penalty.
     """
 
-    lr: float = 2e-3
+    lr: float = 1e-3
     critic_lr: float = 1e-2
     weight_decay: float = 0.01
     lipschitz: Lipschitz = "clip"

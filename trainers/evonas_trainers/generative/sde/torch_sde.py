@@ -72,7 +72,7 @@ def solved(solver: str, equation: Equation, start: Tensor, grid: Grid, motion: A
     if solver not in ADJOINTS:
         raise unknown("solver", solver, ADJOINTS)
     times = torch.arange(grid.observations, dtype=start.dtype, device=start.device)
-    sde: Any = _Stratonovich(equation)
+    sde: Any = Stratonovich(equation)
     found = torchsde.sdeint_adjoint(
         sde,
         start,
@@ -87,7 +87,7 @@ def solved(solver: str, equation: Equation, start: Tensor, grid: Grid, motion: A
 
 
 @final
-class _Stratonovich:
+class Stratonovich:
     """An equation as torchsde reads one."""
 
     sde_type = "stratonovich"
@@ -97,10 +97,13 @@ class _Stratonovich:
         self._equation = equation
 
     def f(self, time: Tensor, state: Tensor) -> Tensor:
+        """Return the drift."""
         return self._equation(float(time), state)[0]
 
     def g(self, time: Tensor, state: Tensor) -> Tensor:
+        """Return the diffusion."""
         return self._equation(float(time), state)[1]
 
     def f_and_g(self, time: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both, by one evaluation."""
         return self._equation(float(time), state)
