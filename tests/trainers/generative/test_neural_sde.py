@@ -1,6 +1,7 @@
 """Neural SDEs learn, grow with what they have learned, and say what is wrong."""
 
 import io
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -178,3 +179,12 @@ def test_the_run_file_evolves_neural_sdes(root: Path, tmp_path: Path) -> None:
     found = api.search(table, out=tmp_path / "run")
     assert len(found.history) == 6
     assert all(isinstance(one.outcome, Evaluation) for one in found.history)
+
+
+def test_the_documentation_solves_an_equation(root: Path) -> None:
+    text = (root / "docs/generative.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert names["rate"].grad > 0
+    assert names["growth"].evaluations == 2 * 65
