@@ -126,7 +126,7 @@ class Evaluator:
             return Failure("infeasible", broken)
         macs = sizes["macs"]
         if found.plan is not None:
-            check_prunes(trainer)
+            check_prunes(trainer, [found.plan.schedule])
             model = fresh_model(self.space, found.genome, job.birth.seed).to(device)
             macs = measure.static(model, signatures)["macs"]
         context = self._context(device, job, found, prepared, watch)

@@ -142,6 +142,10 @@ def export(
         str | None,
         typer.Option(metavar="NAME", help="A view that its cohort hands over, in its place."),
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="One network of a candidate of several: an actor."),
+    ] = None,
     trust: Trust = False,
 ) -> None:
     """Hand out a trained candidate, loaded back and compared before it is called done."""
@@ -151,7 +155,7 @@ def export(
         raise ConfigError("--best and --id exclude each other; give one")
     found = api.open_run(folder, trust=_trusting(folder, trust))
     member = found.best(_limits(limit)) if number is None else found.member(number)
-    print(member.export(to, form, view))
+    print(*member.export(to, form, view, network), sep="\n")
 
 
 @app.command()
@@ -285,5 +289,5 @@ def _show_result(found: object) -> None:
     assert isinstance(found, Found)
     _print(front_table(found.front(), found.run.objectives, found.run.genes))
     best = found.best()
-    print(f"best: {best.number}, exported to {best.export()}")
+    print(f"best: {best.number}, exported to", *best.export())
     print(f"report: {found.report()}")

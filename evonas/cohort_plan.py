@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from evonas.genome.cohort import Cohort
 from evonas.genome.cohort_kinds import Tap
-from evonas.state import TARGET, TRAINER
+from evonas.state import LEADER, TARGET, TRAINER
 
 SCAFFOLD = "scaffold"
 """The part of a state that holds adapters, heads and aggregators; no node may have this name."""
 
-PARTS_OF_NO_NODE = frozenset({SCAFFOLD, TARGET, TRAINER})
+PARTS_OF_NO_NODE = frozenset({SCAFFOLD, TARGET, LEADER, TRAINER})
 """Names that no node may have."""
 
 

@@ -97,7 +97,8 @@ class Cohorts:
             taps=self.space.taps,
             batch_size=plugins.setting(trainer, "batch_size"),
         )
-        return self.table.options(known, cohort)
+        options = self.table.options(known, cohort)
+        return options if trainer.has_labels else options.without_labels()
 
     def refusal(self, genome: Genome, trainer: Trainer) -> str:
         """Say why a candidate's cohort cannot be trained, or nothing."""

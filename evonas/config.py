@@ -21,7 +21,7 @@ from evonas.pruning_table import Pruning
 from evonas.space import SearchSpace
 from evonas.store import Durability
 from evonas.tracking.tracker import Tracker
-from evonas.trainer import Trainer
+from evonas.trainer import Trainer, check_rule
 
 Table = Mapping[str, Any]
 
@@ -236,13 +236,15 @@ def _genes(table: Table, trainer: Trainer) -> dict[str, BaseDistribution]:
 def _pruning(table: Table, trainer: Trainer, controller: Controller) -> Pruning:
     pruning = plugins.from_table(Pruning, table, "pruning")
     for part, name, can in (
-        ("trainer", type(trainer).__name__, trainer.prunes),
+        ("trainer", type(trainer).__name__, bool(trainer.prunes)),
         ("controller", type(controller).__name__, controller.mutates),
     ):
         if not can:
             raise ConfigError(
                 f"{part} {name} does not prune; choose one that does, or leave out [pruning]"
             )
+    for schedule in pruning.schedules:
+        check_rule(trainer, schedule)
     return pruning
 
 
@@ -284,5 +286,7 @@ def _trainer_fields(table: Table, trainer: Trainer) -> Table:
 def _check_free(path: str, trainer: Trainer) -> None:
     if (name := path.partition(".")[0]) in trainer.fixed:
         raise ConfigError(
-            f"field {name!r} of the trainer is the same for all candidates; set it in [trainer]"
+            f"field {name!r} of the trainer is the same for all candidates of a search, which would"
+            " else neither inherit from nor compare with each other: one search is one species; set"
+            " it in [trainer], and make a search for each value"
         )

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from torch import nn
 
-from evonas import devices, plugins, rows, seeds, store, strict
+from evonas import plugins, rows, seeds, store, strict
 from evonas.cohorts import Cohorts
 from evonas.config import Run
 from evonas.errors import ConfigError
 from evonas.history import Evaluation, Individual
-from evonas.models import fresh_model, trained_model
-from evonas.trainer import Context
+from evonas.models import fresh_model, showing, trained_model
 
 FILE = "test.json"
 Results = Mapping[str, Mapping[str, float]]
@@ -54,7 +53,7 @@ def test_best(folder: Path, run: Run, best: Individual) -> Results:
 
 def _inherited(folder: Path, run: Run, best: Individual) -> dict[str, float]:
     model = trained_model(run.space, folder, best)
-    context = _context(folder, run, best.birth.seed)
+    context = showing(folder, run, best.birth.seed)
     trainer = plugins.with_settings(run.trainer, best.birth.genome.settings)
     metrics = trainer.test(model.to(context.device), context)
     return {"candidate": best.number, **metrics}
@@ -64,7 +63,7 @@ def _from_scratch(folder: Path, run: Run, best: Individual) -> dict[str, float]:
     seed = seeds.integer(run.seed, "retrain", best.number)
     settings = {**best.birth.genome.settings, **run.retrain}
     trainer = plugins.with_settings(run.trainer, settings)
-    context = _context(folder, run, seed)
+    context = showing(folder, run, seed)
     model: nn.Module = fresh_model(run.space, best.birth.genome, seed).to(context.device)
     if run.cohort is not None:
         signatures = trainer.signatures(context.prepared)
@@ -75,11 +74,3 @@ def _from_scratch(folder: Path, run: Run, best: Individual) -> dict[str, float]:
     trained = trainer.train(model, context)
     metrics = trainer.test(model, context)
     return {"candidate": best.number, "samples": trained.samples, **metrics}
-
-
-def _context(folder: Path, run: Run, seed: int) -> Context:
-    prepared = store.load_prepared(folder)
-    assert prepared is not None, "a run with births has been prepared"
-    device = devices.best()
-    precision = devices.precision(run.precision, device)
-    return Context(device, precision, seed, prepared, None, lambda *_, **__: None)

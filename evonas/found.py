@@ -23,6 +23,7 @@ from evonas.history import Evaluation, History, Individual, check_metrics
 from evonas.lineage import family_tree
 from evonas.models import check_fits, trained_model
 from evonas.networks import Signatures
+from evonas.pictures import pictures_of
 from evonas.replay import Replay, replay
 from evonas.report.html import html
 from evonas.selection import front_of
@@ -116,7 +117,10 @@ class Found:
         tested = test_best(self.folder, run, best) if test else read_test(self.folder)
         with self.blaming():
             aims = run.objectives
-            page = html(self.history, aims, run.name, run.config, tested, limits=run.limits)
+            shown = pictures_of(self.folder, run, best, is_trusted=self.is_trusted)
+            page = html(
+                self.history, aims, run.name, run.config, tested, limits=run.limits, shown=shown
+            )
         path = to or self.folder / "report.html"
         store.write_text(path, page)
         return path
@@ -216,31 +220,42 @@ class Member:
             return view_of(self.genome, state, view)[0]
 
     def export(
-        self, to: Path | str | None = None, form: str | None = None, view: str | None = None
-    ) -> Path:
+        self,
+        to: Path | str | None = None,
+        form: str | None = None,
+        view: str | None = None,
+        network: str | None = None,
+    ) -> tuple[Path, ...]:
         """Write the trained network, load it back and compare it before returning.
 
         Args:
-            to: The file; by default in the run's folder.
+            to: The file; by default in the run's folder. The formats `torch` and `onnx`, which hold
+                one network a file, add `-NAME` where there are more.
             form: One of `evonas.export.FORMATS`; by default what the file's ending says.
             view: Of the cohort's readout, to be written as a plain network of its own.
+            network: Of a candidate of several, to be written as one of its own.
+
+        Returns:
+            The files, sorted by name.
 
         Raises:
-            ConfigError: if there is no such view.
+            ConfigError: if there is no such view or network.
             ExportError: if the file does not compute what the searched model computes.
         """
+        if view and network:
+            raise ConfigError("a view is a network of its own; give a view or a network")
         if to is None:
             form = form or "safetensors"
             if form not in FORMATS:
                 raise unknown("export format", form, FORMATS)
-            check_name(view or "candidate")
-            name = f"candidate-{self.number}{f'-{view}' if view else ''}"
+            check_name(view or network or "candidate")
+            name = "-".join(["candidate", str(self.number), *filter(None, (view, network))])
             to = self.found.folder / f"{name}{FORMATS[form].suffix}"
         with self.found.blaming():
             if not self.found.is_trusted:
                 check_extent(self.genome.architecture)
-            export(self._winner(view), Path(to), form)
-        return Path(to)
+            winner = self._winner(view)
+            return export(winner if network is None else winner.alone(network), Path(to), form)
 
     def _winner(self, view: str | None) -> Winner:
         about = facts(self.found.run.name, self.number, self.metrics, view)

@@ -6,11 +6,13 @@ import torch
 from torch import nn
 
 from evonas import devices, store
+from evonas.config import Run
 from evonas.errors import StoreError
 from evonas.genome import Genome
 from evonas.history import Evaluation, Individual
 from evonas.space import SearchSpace
 from evonas.state import State
+from evonas.trainer import Context
 
 
 def fresh_model(space: SearchSpace, genome: Genome, seed: int) -> nn.Module:
@@ -45,3 +47,12 @@ def check_fits(space: SearchSpace, genome: Genome, state: State) -> None:
     if wanted != found:
         name = next(name for name in {**wanted, **found} if wanted.get(name) != found.get(name))
         raise StoreError(f"the weights are those of another network: {name!a} differs")
+
+
+def showing(folder: Path, run: Run, seed: int) -> Context:
+    """Return what a trainer is lent for a network of a finished search: nobody listens."""
+    prepared = store.load_prepared(folder)
+    assert prepared is not None, "a run with births has been prepared"
+    device = devices.best()
+    precision = devices.precision(run.precision, device)
+    return Context(device, precision, seed, prepared, None, lambda *_, **__: None)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from evonas.errors import ConfigError, unknown
+from evonas.extras import install_command
 
 T = TypeVar("T")
 CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
@@ -75,6 +76,10 @@ def load_attribute(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        command = install_command(error.name or "")
+        hint = "" if command is None else f"; install it with {command}"
+        raise ConfigError(f"cannot import {name!r}: {error}{hint}") from error
     except (ImportError, SyntaxError, AttributeError, ValueError) as error:
         raise ConfigError(f"cannot import {name!r}: {error}") from error
 

@@ -15,6 +15,11 @@ TARGET = "target"
 
 Edits map it as they map the candidate, with the same draws, so that what was equal stays equal."""
 
+LEADER = "leader"
+"""The part of a target's state that, while an edit maps it, holds the candidate it follows.
+
+Edits that choose by weights choose by these, so that what corresponds goes or stays together."""
+
 TRAINER = "trainer"
 """The part of a state that holds a trainer's own tensors, which no edit changes."""
 

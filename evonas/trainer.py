@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from evonas.cohort_plan import CohortPlan
+from evonas.errors import ConfigError
+from evonas.genome.schedule import Schedule
 from evonas.networks import Signatures
 from evonas.pruning_plan import PruningPlan
 from evonas.state import State
@@ -99,10 +101,13 @@ class Trainer(ABC):
         accepts: What a candidate must be: `nn.Module` or a protocol of `evonas.networks`.
         metrics: The names that `train` reports, each with "min" or "max".
         fixed: Fields that `prepare` alone reads: the same for all candidates, so never genes.
-        prunes: Whether it does what `Context.pruning` asks for.
+        prunes: Whether it does what `Context.pruning` asks for; or by which rules it does, by name.
         distils: Whether it does what `Context.cohort` asks for. Then it has a field `batch_size`,
             and reports each of its metrics for every view that the cohort hands over, too:
             `error@shallow`.
+        has_labels: Whether what it trains on has labels; else cohorts have no losses, virtual
+            teachers and samplers that look at them, and the loss `task` is whatever else it learns
+            by.
         accumulates: Whether it does what `Context.parts` asks for: the gradients of all parts of a
             batch, weighted by their sizes, add up to those of its mean loss, and then one step is
             taken. Never asked of a candidate in a cohort, whose losses may compare samples.
@@ -113,8 +118,9 @@ class Trainer(ABC):
     accepts: ClassVar[type]
     metrics: ClassVar[Mapping[str, str]]
     fixed: ClassVar[frozenset[str]] = frozenset()
-    prunes: ClassVar[bool] = False
+    prunes: ClassVar[bool | frozenset[str]] = False
     distils: ClassVar[bool] = False
+    has_labels: ClassVar[bool] = True
     accumulates: ClassVar[bool] = False
 
     @abstractmethod
@@ -140,6 +146,26 @@ class Trainer(ABC):
     @abstractmethod
     def test(self, model: nn.Module, context: Context) -> Mapping[str, float]:
         """Judge a finished model on the test data; called by the report alone."""
+
+
+def follows(trainer: Trainer, rule: str) -> bool:
+    """Return whether a trainer prunes by a rule."""
+    return trainer.prunes if isinstance(trainer.prunes, bool) else rule in trainer.prunes
+
+
+def check_rule(trainer: Trainer, schedule: Schedule) -> None:
+    """Check that a trainer that prunes does so by the rule of a schedule.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    rule = schedule.rule["name"]
+    if not follows(trainer, rule):
+        assert not isinstance(trainer.prunes, bool), "it prunes by some rules"
+        raise ConfigError(
+            f"trainer {type(trainer).__name__} prunes by {', '.join(sorted(trainer.prunes))} alone,"
+            f" and preset {schedule.preset!r} has the rule {rule!r}; choose another of the two"
+        )
 
 
 @runtime_checkable

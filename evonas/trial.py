@@ -1,17 +1,19 @@
 """What a candidate's evaluation trains: the candidate, or the wider one it is pruned from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
 from evonas.errors import ConfigError, EditError
 from evonas.genome import Genome
+from evonas.genome.schedule import Schedule
 from evonas.history import Failure
 from evonas.morph.always import ALWAYS
 from evonas.morph.compact import closed, opened
 from evonas.morph.planned import planned
 from evonas.pruning_plan import PruningPlan
 from evonas.space import SearchSpace
-from evonas.trainer import Trainer
+from evonas.trainer import Trainer, check_rule
 
 
 @final
@@ -47,8 +49,8 @@ def trial(space: SearchSpace, genome: Genome, parent: Genome) -> Trial | Failure
         return Failure("infeasible", str(error))
 
 
-def check_prunes(trainer: Trainer) -> None:
-    """Check that a trainer can be asked to prune.
+def check_prunes(trainer: Trainer, schedules: Iterable[Schedule] = ()) -> None:
+    """Check that a trainer can be asked to prune by some schedules.
 
     Raises:
         ConfigError: if it cannot.
@@ -58,3 +60,5 @@ def check_prunes(trainer: Trainer) -> None:
             f"trainer {type(trainer).__name__} does not prune, and the candidates have pruning "
             "genes; choose a trainer that does, or take [pruning] out of the run file"
         )
+    for schedule in schedules:
+        check_rule(trainer, schedule)

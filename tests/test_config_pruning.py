@@ -229,7 +229,7 @@ def test_every_run_file_can_be_read_and_those_named_so_prune(root: Path) -> None
     files = sorted((root / "runs").glob("*.toml"))
     assert len(files) >= 10
     for path in files:
-        prunes = path.stem.startswith("prune") or path.stem == "cosearch"
+        prunes = path.stem.startswith("prune") or path.stem in {"cosearch", "sparse_policy"}
         assert (config.read(path).pruning is not None) == prunes
 
 

@@ -10,6 +10,8 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from evonas import measure
+from evonas.errors import unknown
 from evonas.genome import Genome
 from evonas.networks import Signatures, named
 
@@ -40,6 +42,22 @@ class Winner:
     ) -> "Winner":
         """Copy what may still be in use elsewhere."""
         return cls(copy.deepcopy(model).cpu().eval(), genome, signatures, dict(about))
+
+    def alone(self, name: str) -> "Winner":
+        """Return one of the networks as a winner of its own, with its own sizes as facts.
+
+        Raises:
+            ConfigError: if there is none of this name.
+        """
+        if name not in self.signatures:
+            raise unknown("network", name, self.signatures)
+        model, graphs = self.networks()[name], self.genome.architecture
+        signatures = {name: self.signatures[name]}
+        sizes = measure.static(model, signatures)
+        about = {key: fact for key, fact in self.about.items() if key not in measure.MEASURES}
+        about |= {"network": name, **{key: f"{size:.6g}" for key, size in sizes.items()}}
+        genome = Genome({name: graphs[name]} if graphs else {})
+        return Winner(model, genome, signatures, about)
 
     def networks(self, model: nn.Module | None = None) -> Mapping[str, nn.Module]:
         """Return the networks of the candidate, or of a `model` built like it, by name."""

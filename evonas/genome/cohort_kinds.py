@@ -66,6 +66,10 @@ class AggregatorKind:
         has_rows: Whether every input has an output of its own; an edge takes that of the node it
             goes to.
         has_parameters: Whether it learns.
+        needs_labels: Whether its target depends on the samples' labels.
+        adapts: Whether its inputs may be of unlike shapes; its target is then shaped as the first.
+        detaches: Whether it detaches inputs and queries itself, so that what learns from its target
+            trains its parameters and nothing below it, and an edge from it needs no `both`.
     """
 
     inputs: Ends = "logits"
@@ -73,3 +77,6 @@ class AggregatorKind:
     query_ends: Ends = "vectors"
     has_rows: bool = False
     has_parameters: bool = False
+    needs_labels: bool = False
+    adapts: bool = False
+    detaches: bool = False

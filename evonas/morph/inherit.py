@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from evonas import seeds
 from evonas.errors import EditError, unknown
 from evonas.genome import Genome
 from evonas.morph.always import ALWAYS
 from evonas.morph.donate import with_donated_members, with_donations
+from evonas.morph.following import edited
 from evonas.morph.mutation import Mutation
 from evonas.seeds import Rng
 from evonas.state import TARGET, State
@@ -39,26 +39,22 @@ def inherit(
     if child.edits[:start] != genome.edits:
         raise EditError("the child's edits do not begin with those of its first parent")
     seed = int(rng.integers(2**63))
-    target = state.part(TARGET)
     for edit in child.edits[start:]:
         if edit.operator not in mutations:
             raise unknown("mutation", edit.operator, mutations)
         mutation = mutations[edit.operator]
         after = mutation.apply(genome, edit)
-        state = mutation.inherit(genome, after, edit, state, seeds.stream(seed, edit.id))
-        if target.tensors:
-            target = mutation.inherit(genome, after, edit, target, seeds.stream(seed, edit.id))
+        state = edited(mutation, genome, after, state, seed)
         genome = after
     if not _alike(genome, child):
         raise EditError("the child's edits do not lead from its first parent to its architecture")
     for donor, trained in parents[1:]:
+        target = state.part(TARGET)
         state = with_donations(child, parents[0][0], state, donor, trained)
         state = with_donated_members(child, state, donor, trained)
         if target.tensors:
-            others = trained.part(TARGET)
-            target = with_donations(child, parents[0][0], target, donor, others)
-    if target.tensors:
-        state = state.plus(TARGET, target)
+            given = with_donations(child, parents[0][0], target, donor, trained.part(TARGET))
+            state = state.plus(TARGET, given)
     return state
 
 

@@ -51,5 +51,7 @@ class Mutation(ABC):
 
         `after` is what `apply` returned. New tensors are drawn from `rng`; optimizer slots are
         mapped with the weights, and new parameters have none or zeros. Tensors keep their dtype;
-        transforms are computed in float64.
+        transforms are computed in float64. Target networks are mapped by a call of their own, with
+        the same draws; what is chosen by weights is then chosen by those of the candidate, which
+        is the part `evonas.state.LEADER` of such a state.
         """

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from evonas import seeds
 from evonas.genome import Genome
 from evonas.genome.pruning import PruningGenes
 from evonas.morph.carry import floating_dtype
 from evonas.morph.channels import Group, Indices
 from evonas.morph.compact import Compact, closed, pending
+from evonas.morph.following import edited
 from evonas.morph.keep import Prunable
 from evonas.morph.naming import instances, prefix, split_target
 from evonas.morph.removal import Occurrence, occurrences
@@ -59,8 +59,7 @@ class _Compacted:
 
     def __call__(self, state: State) -> tuple[nn.Module, State]:
         if self.small is not self.wide:
-            edit, draws = self.small.edits[-1], seeds.stream(0)  # nothing is new: no draw is made
-            state = Compact().inherit(self.wide, self.small, edit, state, draws)
+            state = edited(Compact(), self.wide, self.small, state, 0)  # nothing new is drawn
         with torch.random.fork_rng(devices=()):
             model = self.build(self.small).to(floating_dtype(state))
         model.load_state_dict(dict(state.own.tensors))

@@ -17,7 +17,7 @@ from evonas.morph.channels import MAKERS, Channels, Group, Indices
 from evonas.morph.spread import Shares, changes, resized
 from evonas.morph.transfer import AXES, COLUMNS, ROWS, Growth, transferred
 from evonas.seeds import Rng
-from evonas.state import State
+from evonas.state import LEADER, State
 
 STATISTICS = frozenset({"running_mean", "running_var"})
 """Tensors with rows that no optimizer moves."""
@@ -83,15 +83,16 @@ class Strengths:
 
     @classmethod
     def of(cls, graph: LayerGraph, channels: Channels, prefix: str, state: State) -> "Strengths":
-        """Measure the classes of a graph in a state."""
+        """Measure the classes of a graph in a state; of a target, in the candidate it follows."""
+        tensors = state.part(LEADER).tensors or state.tensors
         count = len(channels.frozen)
         norms, rest = np.zeros(count), np.zeros(count)
         for place in occurrences(graph, channels, prefix):
             if place.rows is None or place.parameter in STATISTICS:
                 continue
-            if place.name not in state.tensors:
+            if place.name not in tensors:
                 continue
-            sizes = state.tensors[place.name].double().abs().reshape(len(place.rows), -1).sum(1)
+            sizes = tensors[place.name].double().abs().reshape(len(place.rows), -1).sum(1)
             known = place.rows >= 0
             np.add.at(norms if place.makes else rest, place.rows[known], sizes.numpy()[known])
         return cls(norms, rest)

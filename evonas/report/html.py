@@ -17,6 +17,7 @@ from evonas.report.cohort_section import cohorts
 from evonas.report.failed import kinds, num_failed
 from evonas.report.markup import Markup, join, tag
 from evonas.report.numbers import duration, short
+from evonas.report.picture_section import Shown, pictures
 from evonas.report.plots import Dot, scatter, steps
 from evonas.report.pruning_section import pruning
 
@@ -31,6 +32,7 @@ def html(  # noqa: PLR0913 - a search, and what is known of it beside
     final: Results | None = None,
     *,
     limits: Sequence[Limit] = (),
+    shown: Shown | None = None,
 ) -> str:
     """Return the report of a search, finished or not.
 
@@ -41,10 +43,12 @@ def html(  # noqa: PLR0913 - a search, and what is known of it beside
         config: The resolved run file.
         final: Metrics on the test data by arm (`inherited`, `from scratch`), if there are any.
         limits: Who breaks one does not belong to the front.
+        shown: Pictures of what the best one does.
     """
     members = facts.best_first(history, objectives, limits) if history.evaluated() else []
     sections = [
         _summary(history, objectives, members),
+        *_pictures(members, shown or {}),
         *_results(history, objectives, limits, members, final or {}),
         _failures(history),
         _configuration(config),
@@ -56,13 +60,16 @@ def html(  # noqa: PLR0913 - a search, and what is known of it beside
         tag("div", id="tip", role="status"),
         tag("script", script),
     )
-    return f"<!doctype html>\n{tag('html', _head(name, script), body, lang='en')}\n"
+    head = _head(name, script, with_pictures=bool(shown))
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _head(name: str, script: str) -> Markup:
+def _head(name: str, script: str, *, with_pictures: bool) -> Markup:
     """Return the head, by which the page runs no other script than this and loads nothing."""
     known = b64encode(sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{known}'"
+    if with_pictures:
+        policy += "; img-src data:"
     return tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -85,6 +92,12 @@ def _header(name: str, objectives: Sequence[Objective]) -> Markup:
         tag("h1", name),
         tag("p", asked, class_="asked"),
     )
+
+
+def _pictures(members: Sequence[Individual], shown: Shown) -> list[Markup]:
+    """Return the section of what the best one does, if there is anything to show."""
+    drawn = pictures(shown) if members else None
+    return [_section(f"What #{members[0].number} does", drawn)] if drawn else []
 
 
 def _results(

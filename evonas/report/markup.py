@@ -11,7 +11,7 @@ class Markup(str):
     __slots__ = ()
 
 
-_VOID = frozenset({"meta", "circle", "line", "path", "rect"})
+_VOID = frozenset({"meta", "circle", "img", "line", "path", "rect"})
 
 
 def tag(name: str, /, *children: str, **attributes: str | float) -> Markup:

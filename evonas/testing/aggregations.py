@@ -57,7 +57,7 @@ def aggregation_checks(aggregation: Aggregation) -> list[Check]:
         _a_saved_state_gives_the_same_target,
         _the_weights_of_every_sample_sum_to_one,
         _the_order_of_the_samples_does_not_matter,
-        _the_inputs_get_a_gradient,
+        _nothing_below_gets_a_gradient if aggregation.kind.detaches else _the_inputs_get_a_gradient,
     ]
     if aggregation.kind.inputs == "logits":
         functions.append(_the_labels_can_be_told_from_the_target)
@@ -122,6 +122,16 @@ def _the_inputs_get_a_gradient(bench: _Bench) -> None:
     target = bench.target(bench.started())
     gradients = torch.autograd.grad(target.square().sum(), [*bench.inputs], allow_unused=True)
     assert any(is_finite(one) for one in gradients), "no gradient flows into the inputs"
+
+
+def _nothing_below_gets_a_gradient(bench: _Bench) -> None:
+    ends = [*bench.inputs, *bench.queries]
+    target = bench.target(bench.started())
+    assert target.requires_grad, "no gradient flows into the parameters"
+    gradients = torch.autograd.grad(target.square().sum(), ends, allow_unused=True)
+    assert all(one is None for one in gradients), (
+        "`detaches` is said of it, and a gradient flows into the inputs, or the queries"
+    )
 
 
 def _the_labels_can_be_told_from_the_target(bench: _Bench) -> None:

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from evonas import devices, plugins
 from evonas.cohort_networks import Start, cohort_plan
-from evonas.cohort_plan import SCAFFOLD, CohortPlan
+from evonas.cohort_plan import PARTS_OF_NO_NODE, CohortPlan
 from evonas.cohort_preset import CohortPreset
+from evonas.errors import EditError
 from evonas.genome.members import NETWORK
 from evonas.models import fresh_model
+from evonas.morph.cohort.check import check
 from evonas.state import State
 from evonas.testing.check import Check
 from evonas.testing.classes import example
@@ -50,6 +52,8 @@ class _Training:
 
 def _verify(trainer: Trainer, prepared: Callable[[], Mapping[str, Tensor]], name: str) -> None:
     small = _smallest(trainer, prepared(), example(plugins.load(CohortPreset, name)))
+    if small is None:
+        return
     teachers = {
         node: fresh_model(small.space, small.seed, _SEED + number).requires_grad_(False).eval()
         for number, node in enumerate(sorted(small.options.teachers), start=1)
@@ -81,7 +85,7 @@ def _check_state(training: _Training) -> None:
         given = state.part(name).tensors.keys()
         assert given == names, f"the part of {name!r} has {sorted(given ^ names)} less or more"
     parts = {name[1:].partition(".")[0] for name in state.tensors if name.startswith("@")}
-    extra = sorted(parts - kept.keys() - {SCAFFOLD})
+    extra = sorted(parts - kept.keys() - PARTS_OF_NO_NODE)
     assert not extra, f"the state has a part of {extra[0]!r}, which keeps nothing"
 
 
@@ -98,16 +102,33 @@ def _check_metrics(trainer: Trainer, training: _Training) -> None:
 
 def _smallest(
     trainer: Trainer, prepared: Mapping[str, Tensor], preset: CohortPreset
-) -> SmallCohort:
-    """Return the cohort of the smallest seed that suits both the preset and the trainer."""
+) -> SmallCohort | None:
+    """Return the cohort of the smallest seed that suits both the preset and the trainer.
+
+    There may be none for a trainer without labels: a search refuses presets that look at these, and
+    what is not a picture has no maps.
+    """
     batch_size = plugins.setting(trainer, "batch_size")
     found: list[tuple[int, SmallCohort]] = []
     for small in small_cohorts(preset, [trainer.signatures(prepared)], batch_size):
         model = fresh_model(small.space, small.seed, _SEED)
-        if isinstance(model, trainer.accepts):
+        if isinstance(model, trainer.accepts) and _suits(small, trainer):
             found.append((sum(one.numel() for one in model.parameters()), small))
+    if not found and not trainer.has_labels:
+        return None
     assert found, f"no installed space makes a network for both this trainer and {preset}"
     return min(found, key=lambda one: one[0])[1]
+
+
+def _suits(small: SmallCohort, trainer: Trainer) -> bool:
+    """Return whether a search would let the cohort be trained by a trainer of this kind."""
+    if trainer.has_labels:
+        return True
+    try:
+        check(small.genome, small.options.without_labels())
+    except EditError:
+        return False
+    return True
 
 
 def _train(

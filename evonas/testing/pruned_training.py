@@ -24,24 +24,26 @@ from evonas.state import State
 from evonas.testing.check import Check
 from evonas.testing.classes import example
 from evonas.testing.sandbox import registered_spaces, same_tensors
-from evonas.trainer import Context, Trained, Trainer
+from evonas.trainer import Context, Trained, Trainer, follows
 
 _INTERVAL = 2
 _SEED = 0
 _GAP = ("masked_error", "compact_error", "gap")
+"""What a trainer that reports `error` reports of masked and rebuilt networks, too."""
 
 
 def pruned_training_checks(
     trainer: Trainer, prepared: Callable[[], Mapping[str, Tensor]]
 ) -> list[Check]:
     """Return one check a preset; `prepared` is asked for the trainer's data by those."""
-    return [
-        Check(
-            f"pruned by {name} it hands over the small network",
-            partial(_verify, trainer, prepared, name),
-        )
-        for name in sorted(names(Preset))
-    ]
+    found: list[Check] = []
+    for name in sorted(names(Preset)):
+        if follows(trainer, example(load(Preset, name)).schedule().rule["name"]):
+            claim, verify = f"pruned by {name} it hands over the small network", _verify
+        else:
+            claim, verify = f"it refuses to prune by {name}", _verify_refusal
+        found.append(Check(claim, partial(verify, trainer, prepared, name)))
+    return found
 
 
 @final
@@ -58,8 +60,7 @@ class _Half:
 
 
 def _verify(trainer: Trainer, prepared: Callable[[], Mapping[str, Tensor]], name: str) -> None:
-    schedule = replace(example(load(Preset, name)).schedule(), interval=_INTERVAL)
-    half = _half(trainer, prepared(), schedule)
+    half = _half(trainer, prepared(), _often(name))
     first, again = (_train(trainer, prepared(), half) for _ in range(2))
     state = first.state
     assert state is not None, "`Trained.state` is None; return the state of the rebuilt network"
@@ -68,22 +69,39 @@ def _verify(trainer: Trainer, prepared: Callable[[], Mapping[str, Tensor]], name
         "the same seed gave two sets of weights"
     )
     _check_size(state, half)
-    wanted = [*trainer.metrics, *_GAP]
+    wanted = [*trainer.metrics, *(_GAP if "error" in trainer.metrics else ())]
     missing = [metric for metric in wanted if metric not in first.metrics]
     assert not missing, f"{missing[0]!r} is not among the metrics {sorted(first.metrics)}"
+
+
+def _verify_refusal(
+    trainer: Trainer, prepared: Callable[[], Mapping[str, Tensor]], name: str
+) -> None:
+    half = _half(trainer, prepared(), _often(name))
+    try:
+        _train(trainer, prepared(), half)
+    except ConfigError:
+        return
+    raise AssertionError(f"{name!r} has a rule that is not among `prunes`; raise a ConfigError")
+
+
+def _often(name: str) -> Schedule:
+    """Return a preset's schedule with events in the shortest training."""
+    return replace(example(load(Preset, name)).schedule(), interval=_INTERVAL)
 
 
 def _check_size(state: State, half: _Half) -> None:
     """Check that the state is the rebuilt network's, with as many zeros as single weights go."""
     rebuilt, _ = half.plan.compacted(State.of(half.model()))
     wanted = {name: tuple(tensor.shape) for name, tensor in rebuilt.state_dict().items()}
+    own = state.own.tensors
     for name, shape in wanted.items():
-        given = state.tensors.get(name)
+        given = own.get(name)
         assert given is not None, f"the state has no {name!r}; it is not the rebuilt network's"
         assert tuple(given.shape) == shape, f"{name!r} is {tuple(given.shape)}, not {shape}"
-    extra = sorted(state.tensors.keys() - wanted)
+    extra = sorted(own.keys() - wanted)
     assert not extra, f"{extra[0]!r} is no tensor of the rebuilt network; drop the scaffolding"
-    left = sum(int(state.tensors[name].count_nonzero()) for name in half.plan.weights)
+    left = sum(int(own[name].count_nonzero()) for name in half.plan.weights)
     keep = sum(half.plan.weights.values())
     assert left <= keep, f"{left} single weights are not zero, {keep} may be kept in all"
 

@@ -85,7 +85,7 @@ class _Bench:
         parts: int = 1,
     ) -> "_Training":
         """Train the candidate once more from its start, or from an inherited state."""
-        self.candidate.load_state_dict(dict((inherited or self.start).tensors))
+        self.candidate.load_state_dict(dict((inherited or self.start).own.tensors))
         watch = _Watch(stop)
         context = replace(self.context(seed, inherited, watch), parts=parts)
         return _Training(self.trainer.train(self.candidate, context), watch)
@@ -206,13 +206,11 @@ def _training_reports_metrics_at_rising_steps(bench: _Bench) -> None:
 def _the_trained_state_is_that_of_the_model(bench: _Bench) -> None:
     state = bench.train().trained.state
     assert state is not None, "`Trained.state` is None; children would have nothing to inherit"
-    now = State.of(bench.candidate)
-    assert same_tensors(state.tensors, now.tensors), (
-        "`State.of(model, optimizer)` is what is wanted"
-    )
+    own, now = state.own, State.of(bench.candidate)
+    assert same_tensors(own.tensors, now.tensors), "`State.of(model, optimizer)` is what is wanted"
     assert len(state.to_bytes()) > 0
     shapes = {name: tuple(p.shape) for name, p in bench.candidate.named_parameters()}
-    for slot, values in state.slots.items():
+    for slot, values in own.slots.items():
         for name, value in values.items():
             assert value.ndim == 0 or tuple(value.shape) == shapes.get(name), f"{slot} of {name!r}"
 

@@ -29,6 +29,7 @@ from evonas.networks import Signature, Signatures
 from evonas.seeds import Rng
 from evonas.space import SearchSpace
 from evonas.state import State
+from evonas_spaces.layers import activated, conv, ending
 from evonas_spaces.operators import chosen
 from evonas_spaces.slots import Slots
 
@@ -53,15 +54,6 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
     "none": (),
 }
 _SMALLEST_MAP = 4
-_CONV: Mapping[str, Any] = {
-    "kernel": [3, 3],
-    "stride": [1, 1],
-    "padding": [1, 1],
-    "dilation": [1, 1],
-    "groups": 1,
-    "bias": False,
-}
-_NORM = {"eps": 1e-5, "momentum": 0.1}
 _POOL = {"kernel": [2, 2], "stride": [2, 2], "padding": [0, 0]}
 
 
@@ -116,12 +108,8 @@ class Eena(SearchSpace):
                 size //= 2
             nodes += _layer(name, nodes[-1].id, self.width)
         nodes += _layer("last", nodes[-1].id, self.last)
-        head = {"out": signature.outputs[0], "bias": True}
-        nodes += [
-            Node("gap", "gap", (nodes[-1].id,)),
-            Node("head", "linear", ("gap",), head, frozen=True),
-            Node("output", "output", ("head",), frozen=True),
-        ]
+        nodes.append(Node("gap", "gap", (nodes[-1].id,)))
+        nodes += ending("gap", signature.outputs[0])
         mirrors = tuple(names) if self.mirrored and self.blocks > 1 else ()
         return Genome({"net": LayerGraph(tuple(nodes), mirrors)})
 
@@ -180,10 +168,4 @@ def _signature(signatures: Signatures) -> Signature:
 
 
 def _layer(block: str, source: str, width: int) -> list[Node]:
-    """Return convolution, batch norm and ReLU."""
-    conv, norm, act = (f"{block}.{local}" for local in ("conv", "bn", "act"))
-    return [
-        Node(conv, "conv", (source,), {**_CONV, "out": width}),
-        Node(norm, "bn", (conv,), _NORM),
-        Node(act, "act", (norm,), {"kind": "relu"}),
-    ]
+    return activated(conv(block, source, width), "relu", batch_norm=True)

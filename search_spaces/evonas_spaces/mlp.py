@@ -25,6 +25,7 @@ from evonas.networks import Signature, Signatures
 from evonas.seeds import Rng
 from evonas.space import SearchSpace
 from evonas.state import State
+from evonas_spaces.layers import activated, ending, linear
 from evonas_spaces.operators import chosen
 from evonas_spaces.slots import Slots
 
@@ -123,18 +124,6 @@ class Mlp(SearchSpace):
     def _graph(self, signature: Signature) -> LayerGraph:
         nodes = [Node("input", "input", (), {"shape": list(signature.inputs)}, frozen=True)]
         for number in range(1, self.layers + 1):
-            nodes += self._layer(f"hidden{number}", nodes[-1].id)
-        head = {"out": signature.outputs[0], "bias": True}
-        nodes += [
-            Node("head", "linear", (nodes[-1].id,), head, frozen=True),
-            Node("output", "output", ("head",), frozen=True),
-        ]
-        return LayerGraph(tuple(nodes))
-
-    def _layer(self, block: str, source: str) -> list[Node]:
-        linear = {"out": self.hidden, "bias": not self.batch_norm}
-        nodes = [Node(f"{block}.linear", "linear", (source,), linear)]
-        if self.batch_norm:
-            norm = {"eps": 1e-5, "momentum": 0.1}
-            nodes.append(Node(f"{block}.bn", "bn", (nodes[-1].id,), norm))
-        return [*nodes, Node(f"{block}.act", "act", (nodes[-1].id,), {"kind": self.activation})]
+            made = linear(f"hidden{number}", nodes[-1].id, self.hidden)
+            nodes += activated(made, self.activation, batch_norm=self.batch_norm)
+        return LayerGraph((*nodes, *ending(nodes[-1].id, signature.outputs[0])))

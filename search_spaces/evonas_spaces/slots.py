@@ -20,7 +20,10 @@ from evonas.morph.naming import site
 _NONE = "none"
 _WIDTHS = (1.0, 1.5, 2.0, 3.0, 4.0)
 _KERNELS = (1, 3, 5)
-_INSERTIONS = ("insert-layer", "insert-shortcut", "insert-separable", "add-se")
+_INSERTIONS = {
+    "linear": ("insert-layer", "insert-shortcut"),
+    "conv": ("insert-layer", "insert-shortcut", "insert-separable", "add-se"),
+}
 
 
 @final
@@ -41,8 +44,8 @@ class Slots:
     def knobs(self, seed: Genome) -> Mapping[str, BaseDistribution]:
         """Return the knobs by name: `net/block1.width`, `net/block1.slot1`, ..."""
         knobs: dict[str, BaseDistribution] = {}
-        operators = [name for name in _INSERTIONS if name in self.mutations]
         for block, maker in _blocks(seed):
+            operators = [name for name in _INSERTIONS[maker.op] if name in self.mutations]
             if "widen" in self.mutations:
                 knobs[f"{block}.width"] = CategoricalDistribution(_WIDTHS)
             for slot in self._slots(block) if operators else ():

@@ -134,15 +134,14 @@ def test_a_candidate_without_a_cohort_has_no_views(genome: Genome, state: State)
 def test_no_format_has_a_trace_of_the_cohort(form: str, view: str | None, member: Member) -> None:
     parts = [f"@{name}".encode() for name in (*NODES, SCAFFOLD)]
     assert b"@peer" in member.state().to_bytes()
-    written = member.export(form=form, view=view)
-    data = [file.read_bytes() for file in written.parent.glob(f"{written.stem}.*")]
+    data = [file.read_bytes() for file in member.export(form=form, view=view)]
     assert not [part for part in parts if any(part in one for one in data)]
 
 
 def test_a_safetensors_view_is_a_network_with_its_own_facts(
     member: Member, genome: Genome, state: State
 ) -> None:
-    written = member.export(view="shallow")
+    (written,) = member.export(view="shallow")
     assert written.name == "candidate-4-shallow.safetensors"
     torch.testing.assert_close(load(written)(INPUTS), view_of(genome, state, "shallow")[0](INPUTS))
     with safe_open(written, framework="pt") as file:
@@ -155,7 +154,7 @@ def test_a_safetensors_view_is_a_network_with_its_own_facts(
 
 
 def test_the_candidate_itself_is_exported_without_those_beside_it(member: Member) -> None:
-    written = member.export()
+    (written,) = member.export()
     assert written.name == "candidate-4.safetensors"
     with safe_open(written, framework="pt") as file:
         assert set(file.keys()) == set(member.state().own.tensors)
@@ -180,7 +179,7 @@ def test_views_make_the_errors_that_their_training_reported(preset: str, tmp_pat
     inputs = normalise(data["valid_x"], data)
     for name in Cohort.from_json(member.genome.chromosomes["cohort"]).readout:
         view = None if name == CANDIDATE else name
-        written = load(member.export(view=view))
+        written = load(*member.export(view=view))
         with torch.no_grad():
             error = float((written(inputs).argmax(1) != data["valid_y"]).float().mean())
         assert member.metrics[f"error@{view}" if view else "error"] == pytest.approx(error)

@@ -98,7 +98,8 @@ class Command:
                 if select.select([self._terminal], [], [], 0.05)[0]:
                     chunk = os.read(self._terminal, 4096)
                     self._said += chunk
-                    self._is_read = bool(chunk)
+                    if not chunk:
+                        return
 
 
 @contextmanager

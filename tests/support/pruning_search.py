@@ -70,7 +70,7 @@ class Thinning(Trainer):
     paper: ClassVar[str] = "none"
     accepts: ClassVar[type] = Network
     metrics: ClassVar[Mapping[str, str]] = {"error": "min"}
-    prunes: ClassVar[bool] = True
+    prunes: ClassVar[bool | frozenset[str]] = True
 
     lr: float = 0.05
     steps: int = 3

@@ -70,7 +70,7 @@ class Supervised(Trainer):
     paper: ClassVar[str] = "Supervised classification by stochastic gradient descent"
     accepts: ClassVar[type] = nn.Module
     metrics: ClassVar[Mapping[str, str]] = {"error": "min", "loss": "min", "accuracy": "max"}
-    prunes: ClassVar[bool] = True
+    prunes: ClassVar[bool | frozenset[str]] = True
     distils: ClassVar[bool] = True
     accumulates: ClassVar[bool] = True
     fixed: ClassVar[frozenset[str]] = frozenset(

@@ -91,7 +91,10 @@ def _ruled(
     if not all(queries):
         return None
     spec: dict[str, Any] = {"name": rule}
-    learns = "labels" if kind.has_parameters and kind.inputs == "logits" else "edges"
+    wants = kind.has_parameters and kind.inputs == "logits" and not kind.detaches
+    learns = "labels" if wants else "edges"
+    if learns == "labels" and not joints.options.has_labels:
+        return None
     return Aggregator(rule=spec, inputs=inputs, queries=tuple(queries), learns=learns)
 
 

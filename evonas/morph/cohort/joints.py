@@ -157,9 +157,14 @@ class Joints:
             raise EditError("it has no inputs")
         if aggregator.learns == "labels" and kind.inputs != "logits":
             raise EditError(f"labels say nothing about {kind.inputs}; it can learn from edges")
+        if aggregator.learns == "labels" and not self.options.has_labels:
+            raise EditError(
+                "there are no labels from which it could learn; let it learn from edges"
+            )
         shapes = [self.shape(end, kind.inputs) for end in aggregator.inputs]
         for end, shape in zip(aggregator.inputs, shapes, strict=True):
-            _check_alike(kind.inputs, aggregator.inputs[0], shapes[0], end, shape)
+            if not kind.adapts:
+                _check_alike(kind.inputs, aggregator.inputs[0], shapes[0], end, shape)
             self._check_single(end)
         wanted = {"none": 0, "one": 1, "each": len(aggregator.inputs)}[kind.queries]
         if len(aggregator.queries) != wanted:

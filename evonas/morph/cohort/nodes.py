@@ -17,6 +17,7 @@ from evonas.morph.carry import floating_dtype, torch_generator
 from evonas.morph.cohort.check import NUMBERED
 from evonas.morph.cohort.edit import remaining, with_cohort
 from evonas.morph.cohort.example import example_options, with_example
+from evonas.morph.cohort.joining import among_equals
 from evonas.morph.cohort.members import (
     DIVERGENCE,
     free_name,
@@ -45,6 +46,8 @@ _FRESH_RATIO = 0.25
 @dataclass(frozen=True, kw_only=True)
 class CohortClone(Mutation):
     """Copy the candidate or a member into a new peer; the candidate and it learn from each other.
+
+    The copy of one that attends to others, and is attended to, joins these instead.
 
     Attributes:
         options: What the search allows.
@@ -82,16 +85,19 @@ class CohortClone(Mutation):
         sources = [CANDIDATE, *sorted(members(genome).keys() & cohort.nodes.keys())]
         copied = sources[int(rng.integers(len(sources)))]
         name, tag = free_name(cohort, "peer"), tag_of(cohort, CANDIDATE)
-        mutual = (
-            taught(name, CANDIDATE, self.options, tag),
-            taught(CANDIDATE, name, self.options, tag),
-        )
         larger = replace(
             cohort,
             nodes={**cohort.nodes, name: Node(kind="member", role="peer")},
-            edges=(*cohort.edges, labelled(name, tag), *mutual),
+            edges=(*cohort.edges, labelled(name, tag)),
         )
-        larger = trained_where_taught(larger, name)
+        joined = among_equals(larger, copied, name, self.options)
+        if joined == larger:
+            mutual = (
+                taught(name, CANDIDATE, self.options, tag),
+                taught(CANDIDATE, name, self.options, tag),
+            )
+            joined = replace(larger, edges=(*larger.edges, *mutual))
+        larger = trained_where_taught(joined, name)
         changed = larger.put_into(with_member(genome, name, network(genome, copied)))
         is_fresh = bool(rng.random() < _FRESH_RATIO)
         args = {"node": name, "of": copied, "fresh": is_fresh, "noise": self.noise}

@@ -1,7 +1,7 @@
 """What a search allows its cohorts to become."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from evonas.errors import ConfigError
@@ -32,6 +32,7 @@ class CohortOptions:
         batch_size: Of the trainer, against what losses need.
         max_nodes: Members and snapshots that a cohort may have.
         max_edges: Edges that a cohort may have.
+        has_labels: Whether samples have labels from which an aggregator could learn.
     """
 
     losses: Mapping[str, LossKind] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class CohortOptions:
     batch_size: int = 64
     max_nodes: int = 4
     max_edges: int = 16
+    has_labels: bool = True
 
     def __post_init__(self) -> None:
         if not self.samplers or self.max_nodes < 0 or self.max_edges < 1:
@@ -51,3 +53,16 @@ class CohortOptions:
                 "a cohort needs a sampler, max_nodes >= 0 and max_edges >= 1, given"
                 f" max_nodes = {self.max_nodes!r}, max_edges = {self.max_edges!r}"
             )
+
+    def without_labels(self) -> "CohortOptions":
+        """Return what is left where samples have no labels."""
+        return replace(
+            self,
+            losses={name: kind for name, kind in self.losses.items() if kind.per_class == 1},
+            aggregators={
+                name: kind for name, kind in self.aggregators.items() if not kind.needs_labels
+            },
+            samplers=({"name": "shuffled"},),
+            scorers=frozenset(),
+            has_labels=False,
+        )

@@ -6,15 +6,16 @@ with `growth` gradient, RigL: "Rigging the Lottery: Making All Tickets Winners" 
 Castro and Elsen, 2020, ICML, https://arxiv.org/abs/1911.11134). Every `interval` steps each layer
 drops the active weights of smallest magnitude and grows as many: anywhere, or where the gradient of
 the loss is largest. What is grown begins at 0 with no momentum, except what was dropped in the same
-moment, which may come back as it was. RigL's update takes the place of the optimizer's step.
+moment, which may come back as it was; with `revives` false that begins anew, too. RigL's update
+takes the place of the optimizer's step.
 
 Both papers begin with random connections; an inherited network that is sparse keeps its own, the
-strongest if it has too many, and gets random ones if it has too few. SET drops the smallest
-positive and the largest negative weights; here, as in RigL, the smallest by magnitude, the first of
-equals (RigL's code adds noise). Of the schedule, `rate`, `begin` and `interval` are followed; where
-a rate rises, the network begins dense and the updates drop more than they grow. A pruned weight is
-0 and stays so until it is grown, so `alpha`, `beta`, `criterion`, `momentum_reset` and
-`regrowth_cap` say nothing here.
+strongest if it has too many, and gets random ones if it has too few. With `drop` signed, half of
+what goes are the smallest positive and half the largest negative weights, as in SET; by default, as
+in RigL, the smallest by magnitude, the first of equals (RigL's code adds noise). Of the schedule,
+`rate`, `begin` and `interval` are followed; where a rate rises, the network begins dense and the
+updates drop more than they grow. A pruned weight is 0 and stays so until it is grown, so `alpha`,
+`beta`, `criterion`, `momentum_reset` and `regrowth_cap` say nothing here.
 """
 
 import math
@@ -32,6 +33,7 @@ from evonas_trainers.pruning.soft import num_pruned
 from evonas_trainers.slots import Criterion, Pruner, Pruning
 
 Growth = Literal["random", "gradient"]
+Drop = Literal["magnitude", "signed"]
 FractionCurve = Literal["constant", "cosine"]
 
 
@@ -42,6 +44,9 @@ class Regrow(Pruning):
 
     Attributes:
         growth: Where connections grow: `random` (SET), or by `gradient` (RigL).
+        drop: Which connections go: of smallest `magnitude` (RigL), or as many of either sign, those
+            closest to zero (`signed`, SET).
+        revives: Whether what is dropped and grown in the same moment stays as it was.
         fraction: Share of a layer's active weights that an update drops and grows at first.
         fraction_curve: Whether the share stays, or falls to 0 in half a wave.
         until: Part of the training after which connections stay as they are.
@@ -53,6 +58,8 @@ class Regrow(Pruning):
     )
 
     growth: Growth = "gradient"
+    drop: Drop = "magnitude"
+    revives: bool = True
     fraction: float = 0.3
     fraction_curve: FractionCurve = "cosine"
     until: float = 0.75
@@ -155,13 +162,20 @@ class RegrowPruner(Pruner):
             active = self.active[name]
             target = self._target(name, progress)
             num_grown, num_dropped = exchange(int(active.sum()), target, share)
-            staying = active & ~weakest(parameter, active, num_dropped)
+            staying = active & ~self._dropped(parameter, active, num_dropped)
             now = staying | strongest(self._appeal(parameter), ~staying, num_grown)
-            parameter.mul_(now)
-            clear(optimizer, parameter, now & active)
+            known = now & active if self._settings.revives else staying
+            parameter.mul_(known)
+            clear(optimizer, parameter, known)
             self.active[name] = now
             total += num_dropped
         return total > 0
+
+    def _dropped(self, parameter: Tensor, active: Tensor, number: int) -> Tensor:
+        """Return which of the active weights go."""
+        if self._settings.drop == "magnitude":
+            return weakest(parameter, active, number)
+        return closest_of_either_sign(parameter, active, number)
 
     def _appeal(self, parameter: nn.Parameter) -> Tensor:
         """Return how much each weight deserves to grow."""
@@ -199,6 +213,19 @@ def exchange(num_active: int, target: int, share: float) -> tuple[int, int]:
 def weakest(weight: Tensor, among: Tensor, number: int) -> Tensor:
     """Return the weights of smallest magnitude, True for `number` of those `among`."""
     return strongest(-weight.abs(), among, number)
+
+
+def closest_of_either_sign(weight: Tensor, among: Tensor, number: int) -> Tensor:
+    """Return `number` weights, half of them positive (0 counts as that), half negative.
+
+    Those closest to zero of each sign; where there are too few of one, more of the other.
+    """
+    positive, negative = among & (weight >= 0), among & (weight < 0)
+    least = number - int(negative.sum())
+    num_positive = min(max(number - number // 2, least), int(positive.sum()))
+    return weakest(weight, positive, num_positive) | weakest(
+        weight, negative, number - num_positive
+    )
 
 
 def strongest(score: Tensor, among: Tensor, number: int) -> Tensor:

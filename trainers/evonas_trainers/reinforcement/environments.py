@@ -5,21 +5,23 @@ the action, and is no transition at all; here they start it in the same step, an
 action led to is kept apart from what is to be acted on next. So every step is a transition.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Self, final
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from evonas import seeds
 from evonas.errors import ConfigError
+from evonas_trainers.reinforcement.making import first_line, is_atari, vector
 
 MAX_SEED = 2**31
+
+_SHADES = 255
 
 
 @final
@@ -28,21 +30,29 @@ class Facts:
     """What an environment shows, and what can be done in it.
 
     Attributes:
-        observation: Shape of what is observed.
+        observation: Shape of what is observed; of pictures (channels, height, width).
         actions: How many there are to choose from; of continuous ones, how many numbers make one.
         low: Least value of each number of a continuous action; empty for a choice.
         high: Largest value.
+        is_bytes: Whether observations are bytes, as pictures are; then they come as numbers from 0
+            to 1, in 255 steps.
     """
 
     observation: tuple[int, ...]
     actions: int
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    is_bytes: bool = False
 
     @property
     def is_choice(self) -> bool:
         """Whether an action is one of several."""
         return not self.low
+
+    def scaled(self, units: Tensor) -> Tensor:
+        """Return continuous actions in the environment's box: -1 is the least, 1 the largest."""
+        low, high = units.new_tensor(self.low), units.new_tensor(self.high)
+        return low + (units + 1) / 2 * (high - low)
 
     def to_tensors(self) -> Mapping[str, Tensor]:
         """Return the facts as `Trainer.prepare` hands them on."""
@@ -51,6 +61,7 @@ class Facts:
             "actions": torch.tensor(self.actions),
             "low": torch.tensor(self.low),
             "high": torch.tensor(self.high),
+            "is_bytes": torch.tensor(self.is_bytes),
         }
 
     @classmethod
@@ -61,6 +72,7 @@ class Facts:
             int(prepared["actions"]),
             tuple(prepared["low"].tolist()),
             tuple(prepared["high"].tolist()),
+            bool(prepared["is_bytes"]),
         )
 
 
@@ -91,7 +103,7 @@ class Transition:
 
 @final
 class Environments:
-    """Copies of one environment, each with draws of its own.
+    """Copies of one environment, each with draws of its own; closed where a `with` ends.
 
     Attributes:
         facts: Of each.
@@ -107,24 +119,29 @@ class Environments:
             ConfigError: if there is no such environment, or its spaces are of no use here.
         """
         self.name = name
-        self._vector: Any = _vector(name, number, options or {})
-        self.facts = _facts(name, self._vector.single_observation_space, self._action_space)
+        self._vector: Any = vector(name, number, options or {})
+        seen: Any = self._vector.single_observation_space
+        self.facts = _facts(name, seen, self._vector.single_action_space)
+        self._is_channels_last = seen.shape != self.facts.observation
         drawn = [seeds.integer(seed, "environment", place) % MAX_SEED for place in range(number)]
-        first, _ = self._vector.reset(seed=drawn)
-        self.current = _tensor(first)
+        with self._blamed("to start"):
+            first, _ = self._vector.reset(seed=np.array(drawn) if is_atari(name) else drawn)
+        self.current = self._tensor(first)
 
     def step(self, actions: Tensor) -> Transition:
         """Act in every environment: (environments,) of choices, or (environments, numbers).
 
         Raises:
             FloatingPointError: if a reward or an observation is not a number.
+            RuntimeError: if an environment raises anything, naming it.
         """
         given = actions.cpu().numpy()
-        observed, rewards, terminated, truncated, found = self._vector.step(given)
-        upcoming = _tensor(observed)
+        with self._blamed("in a step"):
+            observed, rewards, terminated, truncated, found = self._vector.step(given)
+        upcoming = self._tensor(observed)
         reached = upcoming.clone()
         for place in np.flatnonzero(terminated | truncated):
-            reached[place] = _tensor(found["final_obs"][place])
+            reached[place] = self._tensor(found["final_obs"][place][None])[0]
         self._check(np.asarray(rewards), reached)
         self.current = upcoming
         return Transition(
@@ -139,15 +156,37 @@ class Environments:
         """Free what the environments hold."""
         self._vector.close()
 
-    @property
-    def _action_space(self) -> object:
-        return self._vector.single_action_space
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _blamed(self, when: str) -> Generator[None]:
+        """Say of whatever is raised inside that the environment has raised it."""
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise RuntimeError(
+                f"the environment {self.name!r} failed {when}: {type(error).__name__}:"
+                f" {first_line(error)}"
+            ) from error
 
     def _check(self, rewards: np.ndarray[Any, Any], observations: Tensor) -> None:
         if not np.isfinite(rewards).all():
             raise FloatingPointError(f"a reward of {self.name!r} is {rewards.tolist()!r}")
         if not observations.isfinite().all():
             raise FloatingPointError(f"an observation of {self.name!r} is not finite")
+
+    def _tensor(self, observed: Any) -> Tensor:
+        """Copy observations of several environments."""
+        found = torch.tensor(np.asarray(observed), dtype=torch.float32)
+        if self.facts.is_bytes:
+            found /= _SHADES
+        return found.movedim(-1, 1).contiguous() if self._is_channels_last else found
 
 
 def facts(name: str, options: Mapping[str, Any] | None = None) -> Facts:
@@ -156,42 +195,57 @@ def facts(name: str, options: Mapping[str, Any] | None = None) -> Facts:
     Raises:
         ConfigError: if there is no such environment, or its spaces are of no use here.
     """
-    environments = Environments(name, 1, 0, options)
-    environments.close()
-    return environments.facts
+    with Environments(name, 1, 0, options) as environments:
+        return environments.facts
 
 
-def _vector(name: str, number: int, options: Mapping[str, Any]) -> gymnasium.vector.VectorEnv:
-    try:
-        return gymnasium.make_vec(
-            name,
-            num_envs=number,
-            vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
-            **options,
+def require_choices(facts: Facts, environment: str, trainer: str) -> None:
+    """Check that one acts in an environment by choosing.
+
+    Raises:
+        ConfigError: if one acts by numbers.
+    """
+    if not facts.is_choice:
+        raise ConfigError(
+            f"trainer {trainer!r} chooses among actions, and in {environment!r} an action is"
+            f" {facts.actions} numbers; take a trainer for these: 'ppo', 'sac' or 'td3'"
         )
-    except (gymnasium.error.Error, ImportError, TypeError) as error:
-        message = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"cannot make the environment {name!r}: {message}") from error
+
+
+def require_numbers(facts: Facts, environment: str, trainer: str) -> None:
+    """Check that one acts in an environment by numbers.
+
+    Raises:
+        ConfigError: if one chooses.
+    """
+    if facts.is_choice:
+        raise ConfigError(
+            f"trainer {trainer!r} has actions that are numbers, and in {environment!r} one of"
+            f" {facts.actions} is chosen; take a trainer for choices: 'dqn' or 'ppo'"
+        )
 
 
 def _facts(name: str, observed: object, acted: object) -> Facts:
     """Return the facts of two spaces."""
-    if not isinstance(observed, spaces.Box):
-        raise ConfigError(f"{name!r} is observed as {observed!r}; only boxes of numbers are known")
+    if not isinstance(observed, spaces.Box) or len(observed.shape) not in {1, 3}:
+        raise ConfigError(
+            f"{name!r} is observed as {observed!r}; only vectors and pictures are known: register"
+            " it with a wrapper such as gymnasium.wrappers.FlattenObservation"
+        )
+    is_bytes = observed.dtype == np.uint8
+    shape = observed.shape
+    if len(shape) == 3 and shape[2] < min(shape[:2]):
+        shape = (shape[2], *shape[:2])
     if isinstance(acted, spaces.Discrete) and acted.start == 0:
-        return Facts(observed.shape, int(acted.n))
+        return Facts(shape, int(acted.n), is_bytes=is_bytes)
     if isinstance(acted, spaces.Box) and len(acted.shape) == 1 and acted.is_bounded():
-        return Facts(observed.shape, acted.shape[0], _numbers(acted.low), _numbers(acted.high))
+        low, high = _numbers(acted.low), _numbers(acted.high)
+        return Facts(shape, acted.shape[0], low, high, is_bytes)
     raise ConfigError(
         f"in {name!r} one acts by {acted!r}; only choices from 0 on, and bounded vectors of"
-        " numbers, are known"
+        " numbers, are known: register it with a wrapper such as gymnasium.wrappers.TransformAction"
     )
 
 
 def _numbers(bound: Any) -> tuple[float, ...]:
     return tuple(float(one) for one in bound)
-
-
-def _tensor(observed: Any) -> Tensor:
-    return torch.as_tensor(np.asarray(observed), dtype=torch.float32).clone()

@@ -61,7 +61,7 @@ class MinLogit(Aggregation):
     """The least logit of each class, the true class's being 0: the hardest teacher of all."""
 
     paper: ClassVar[str] = _KDCL
-    kind: ClassVar[AggregatorKind] = AggregatorKind()
+    kind: ClassVar[AggregatorKind] = AggregatorKind(needs_labels=True)
 
     def start(self, inputs: Sequence[Shape], queries: Sequence[Shape]) -> Combination:  # noqa: ARG002
         """Make the module; it has no weights."""

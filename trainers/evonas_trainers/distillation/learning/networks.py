@@ -80,10 +80,17 @@ class Networks:
         for node in self._trained:
             self._set_mode(node, is_training=True)
 
-    def run(self, node: str, inputs: Tensor) -> None:
-        """Run a network; its values can be read then."""
-        with torch.set_grad_enabled(node in self._trained):
+    def run(self, node: str, inputs: Tensor, *, learns: bool = True) -> None:
+        """Run a network; its values can be read then, with a gradient if it learns from them."""
+        with torch.set_grad_enabled(learns and node in self._trained):
             self._tapped[node].network(inputs)
+
+    def split(self, node: str, number: int) -> Tensor:
+        """Keep the first outputs of a network's last run as its logits; return the others."""
+        features = self._tapped[node].features
+        outputs = features[LOGITS]
+        features[LOGITS] = outputs[:, :number]
+        return outputs[:, number:]
 
     def charge(self, batch: Batch, run: Iterable[str]) -> None:
         """Count what a step costs in which these networks ran, the candidate perhaps among them."""
@@ -94,6 +101,10 @@ class Networks:
     def charge_forward(self, node: str, samples: int) -> None:
         """Count a pass of its own over some samples."""
         self.macs += samples * self._plan.macs[node]
+
+    def charge_trained(self, node: str, samples: int) -> None:
+        """Count a pass over some samples, and the one back."""
+        self.macs += samples * self._plan.macs[node] * _TRAINED
 
     def charge_virtual(self, node: str, samples: int, passes: int) -> None:
         """Count passes of a virtual step; what does not train is run once."""

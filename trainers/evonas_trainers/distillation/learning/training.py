@@ -5,7 +5,7 @@ the candidate does not train now) and calls `loss`, perhaps after every path of 
 the optimizer's step `match`; at the end of an epoch `diagnosis`; at last `finish`, then `parts`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -15,12 +15,13 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from evonas import plugins
-from evonas.cohort_plan import SCAFFOLD, CohortPlan
+from evonas.cohort_plan import CohortPlan
 from evonas.genome.cohort import CANDIDATE, Stage, split_end
 from evonas.genome.cohort_kinds import LOGITS
 from evonas.sampling import Sampler
 from evonas.state import State
 from evonas_trainers.distillation.learning import diagnosis
+from evonas_trainers.distillation.learning.companions import chosen, companions, fitting
 from evonas_trainers.distillation.learning.edge_weights import EdgeWeights, Pulls
 from evonas_trainers.distillation.learning.matchers import Lesson, Matchers
 from evonas_trainers.distillation.learning.networks import Networks
@@ -82,7 +83,7 @@ class CohortTraining:
         self._weights = EdgeWeights(plan.cohort, self._networks)
         self._matchers = Matchers(plan.cohort, self._networks, self._scaffold, self._weights)
         self.network = self._networks.candidate
-        self._parts = _parts(plan, self._scaffold)
+        self._parts = companions(plan, self._scaffold)
         self.companion = nn.ModuleList(module for module, _ in self._parts.values())
         self._place, self._is_last = -1, False
         self._stream: Iterator[Tensor] = iter(())
@@ -176,7 +177,7 @@ class CohortTraining:
         """Give the companion inherited slots, and momentum to all that will train some time."""
         for name, (module, _) in self._parts.items():
             if inherited is not None:
-                inherit(_fitting(inherited.part(name), module), module, optimizer)
+                inherit(fitting(inherited.part(name), module), module, optimizer)
         start_momentum(optimizer)
 
     def finish(self) -> None:
@@ -186,7 +187,7 @@ class CohortTraining:
     def parts(self, optimizer: Optimizer) -> Mapping[str, State]:
         """Return the states of what trained beside the candidate, by node."""
         return {
-            name: _chosen(State.of(module, optimizer), kept)
+            name: chosen(State.of(module, optimizer), kept)
             for name, (module, kept) in self._parts.items()
             if kept
         }
@@ -266,30 +267,3 @@ class CohortTraining:
             outputs = [values.at(f"{node}:{LOGITS}") for node in sorted(nodes)]
             found["cohort/diversity"] = diagnosis.diversity(outputs)
         return found
-
-
-def _parts(
-    plan: CohortPlan, scaffold_: Scaffold
-) -> Mapping[str, tuple[nn.Module, AbstractSet[str]]]:
-    """Return what trains beside the candidate, and the names of the tensors that are kept of it."""
-    nodes = {
-        node: (plan.networks[node], kept)
-        for node, kept in plan.kept.items()
-        if kept and node != CANDIDATE
-    }
-    return {**nodes, SCAFFOLD: (scaffold_.modules, scaffold_.modules.state_dict().keys())}
-
-
-def _fitting(state: State, module: nn.Module) -> State:
-    """Return the part of a state whose tensors a module still has, in their shapes."""
-    own = module.state_dict()
-    fits = {n for n, one in state.tensors.items() if n in own and own[n].shape == one.shape}
-    return _chosen(state, fits)
-
-
-def _chosen(state: State, names: AbstractSet[str]) -> State:
-    slots = {
-        slot: {name: value for name, value in values.items() if name in names}
-        for slot, values in state.slots.items()
-    }
-    return State({name: one for name, one in state.tensors.items() if name in names}, slots)

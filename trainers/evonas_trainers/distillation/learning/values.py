@@ -53,7 +53,7 @@ class Values:
         transfer = self._scaffold.transfers[edge.name]
         if transfer.kind.adapts == "embed":
             to = self._head(edge.to, transfer.kind.width)
-            source = self._head(edge.source, transfer.kind.width) if edge.source else None
+            source = self._embedded_source(edge, transfer.kind.width) if edge.source else None
         else:
             to = self._adapted(edge)
             source = self._source(edge) if edge.source else None
@@ -78,6 +78,8 @@ class Values:
     def _reaches_source(self, edge: Edge) -> bool:
         """Return whether the gradient flows on; a target that labels train is given to others."""
         aggregator = self._cohort.aggregators.get(edge.source)
+        if aggregator is not None and self._scaffold.kinds[edge.source].detaches:
+            return True
         return edge.both and (aggregator is None or aggregator.learns != "labels")
 
     def _adapted(self, edge: Edge) -> Tensor:
@@ -93,6 +95,13 @@ class Values:
             return source
         nodes = [split_end(end)[0] for end in self._cohort.aggregators[edge.source].inputs]
         return source[nodes.index(split_end(edge.to)[0])]
+
+    def _embedded_source(self, edge: Edge, width: int) -> Tensor:
+        """Return the source's value under its head; rows share the head, and differ by node."""
+        kind = self._scaffold.kinds.get(edge.source)
+        if kind is None or not kind.has_rows:
+            return self._head(edge.source, width)
+        return self._scaffold.modules[head_key(edge.source, width)](self._source(edge))
 
     def _head(self, end: str, width: int) -> Tensor:
         key = head_key(end, width)

@@ -1,0 +1,1 @@
+"""Ensembles of networks that learn what actions lead to."""
