@@ -31,8 +31,16 @@ from evonas.errors import EditError
 Shape = tuple[int, ...]
 
 ACTIVATIONS = (
-    *("relu", "relu6", "leaky_relu", "elu", "silu", "lipswish"),
-    *("gelu", "hardswish", "tanh", "sigmoid"),
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "silu",
+    "lipswish",
+    "gelu",
+    "hardswish",
+    "tanh",
+    "sigmoid",
 )
 IDEMPOTENT = frozenset({"relu", "relu6"})
 SINGLE = frozenset(

@@ -5,8 +5,7 @@ from torch import nn
 from evonas.genome import Genome, LayerGraph, Node
 from evonas.genome.shapes import ACTIVATIONS
 from evonas.morph.build import build, build_graph, layer
-from evonas.morph.modules import lipswish
-from evonas.morph.modules import Lerp, Scale, SqueezeExcite
+from evonas.morph.modules import Lerp, Scale, SqueezeExcite, lipswish
 
 PLAIN = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "bias": False}
 CONV = {**PLAIN, "kernel": [3, 3], "groups": 1}
