@@ -278,8 +278,8 @@ PARTS: Mapping[str, Callable[[bool], None]] = {
     "gradients": lambda quick: show_gradients((0, 2) if quick else (0, 2, 4, 6, 8)),
     "time": lambda quick: show_time((2,) if quick else (4, 6, 8), 1 if quick else 5),
     "noise": lambda quick: show_noise((10,) if quick else (10, 100, 1000)),
-    "critics": lambda quick: show_critics(*((2, 2) if quick else (5, 150))),
-    "search": lambda quick: show_search(*((2, 3, 2) if quick else (3, 10, 30))),
+    "critics": lambda quick: show_critics(*((2, 2) if quick else (4, 120))),
+    "search": lambda quick: show_search(*((2, 3, 2) if quick else (3, 8, 30))),
 }
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from evonas import measure
 from evonas.models import fresh_model
+from evonas.morph.modules import Lerp, Scale
 from evonas.networks import named
 from evonas_spaces.sde import Sde
 from evonas_trainers.generative.sde import gan
@@ -40,6 +41,17 @@ def test_after_clipping_no_layer_stretches_the_1_norm(name: str) -> None:
     with torch.no_grad():
         stretch = (of[name](one) - of[name](other)).abs().sum(1) / (one - other).abs().sum(1)
     assert float(stretch.max()) <= 1.0
+
+
+def test_clipped_gates_lead_from_one_end_to_the_other_and_not_beyond() -> None:
+    of = dict(networks())
+    gate, scale = Lerp(6), Scale(6)
+    of["critic_initial"] = nn.ModuleList([gate, scale])
+    nn.init.constant_(gate.scale, -3.0)
+    nn.init.constant_(scale.scale, -3.0)
+    gan.clip(of)
+    assert gate.scale.unique().tolist() == [0.0]
+    assert scale.scale.unique().tolist() == [-1.0]
 
 
 def test_every_step_leaves_the_critic_clipped() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evonas.errors import ConfigError
-from evonas_trainers.generative.sde.series import SHIPPED, Cut, ornstein_uhlenbeck, prepared
+from evonas_trainers.generative.sde.series import SHIPPED, Cut, ornstein_uhlenbeck, split_series
 
 SPLITS = ("train", "valid", "test")
 
@@ -15,7 +15,7 @@ SPLITS = ("train", "valid", "test")
 def test_no_window_reaches_into_another_part(tmp_path: Path) -> None:
     path = tmp_path / "clock.npz"
     np.savez(path, x=np.arange(100.0))
-    found = prepared(str(path), Cut(observations=5, stride=2), 0)
+    found = split_series(str(path), Cut(observations=5, stride=2), 0)
     times = {
         split: set((found[split] * found["deviation"] + found["mean"]).round().flatten().tolist())
         for split in SPLITS
@@ -26,7 +26,7 @@ def test_no_window_reaches_into_another_part(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", ["ornstein-uhlenbeck", *SHIPPED])
 def test_training_series_are_standard(data: str) -> None:
-    found = prepared(data, Cut(paths=256), 0)
+    found = split_series(data, Cut(paths=256), 0)
     assert all(found[split].shape[1] == 16 for split in SPLITS)
     assert all(found[split].isfinite().all() for split in SPLITS)
     torch.testing.assert_close(found["train"].mean((0, 1)), 0 * found["mean"], rtol=0, atol=1e-5)
@@ -48,7 +48,7 @@ def test_a_table_with_a_line_of_names_is_a_series(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     rows = "\n".join(f"{time},{time**2}" for time in range(60))
     path.write_text(f"a,b\n{rows}\n", encoding="utf-8")
-    assert prepared(str(path), Cut(observations=4), 0)["train"].shape == (33, 4, 2)
+    assert split_series(str(path), Cut(observations=4), 0)["train"].shape == (33, 4, 2)
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_what_is_no_series_is_refused(
     if content is not None:
         path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
-        prepared(str(path), Cut(), 0)
+        split_series(str(path), Cut(), 0)
 
 
 def test_an_array_of_another_name_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", y=np.zeros(100))
     with pytest.raises(ConfigError, match="cannot read a series"):
-        prepared(str(tmp_path / "x.npz"), Cut(), 0)
+        split_series(str(tmp_path / "x.npz"), Cut(), 0)
 
 
 @pytest.mark.parametrize(

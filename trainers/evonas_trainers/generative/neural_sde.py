@@ -6,7 +6,8 @@ needs no memory (`sde/brownian.py`), and a critic kept Lipschitz by clipping (`s
 SDEs are in `sde/latent.py`. A candidate is the set of networks that the equation is made of.
 
 Differences from the paper: a training is hundreds of steps and not ten thousand, because children
-go on from their parents' weights; all observations are there (the authors drop 30 %).
+go on from their parents' weights; all observations are there (the authors drop 30 %). Paths are
+computed in float32, whatever the precision: undoing steps in bfloat16 would lose them.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ from evonas_trainers.generative.sde.learner import (
     Shape,
 )
 from evonas_trainers.generative.sde.picture import side_by_side
-from evonas_trainers.generative.sde.series import Cut, prepared
+from evonas_trainers.generative.sde.series import Cut, split_series
 from evonas_trainers.generative.sde.solvers import Solver
 
 _SHOWN = 24
@@ -57,7 +58,7 @@ class NeuralSde(Trainer):
     What stands before `steps` sets the data or the networks' sizes, so it cannot be a gene.
 
     Attributes:
-        data: See `evonas_trainers.generative.sde.series.prepared`.
+        data: See `evonas_trainers.generative.sde.series.split_series`.
         cut: How it becomes series.
         model: `gan` or `latent`.
         hidden: Size of the state.
@@ -138,7 +139,7 @@ class NeuralSde(Trainer):
     def prepare(self, seed: int) -> Mapping[str, Tensor]:
         """Read or draw the series, and split them."""
         torch_sde.require()
-        return prepared(self.data, self.cut, seed)
+        return split_series(self.data, self.cut, seed)
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
         """Return the networks of a generator and its critic, or of a latent SDE."""
@@ -178,7 +179,10 @@ class NeuralSde(Trainer):
     def pictures(self, model: nn.Module, context: Context) -> Mapping[str, bytes]:
         """Return real and generated series, side by side."""
         data = _on(context)
-        series, _ = self._generated(model, data, _SHOWN, seeds.integer(context.seed, "pictures"))
+        seed = seeds.integer(context.seed, "pictures")
+        learner = self._learner(named(model, self.signatures(data)), data, seed)
+        with measure.evaluating(model):
+            series, _ = learner.generate(_SHOWN, seed)
         real = _spread(data["valid"], _SHOWN)
         return {"series: real (left), generated (right)": side_by_side(real.cpu(), series.cpu())}
 
@@ -217,14 +221,6 @@ class NeuralSde(Trainer):
     def _is_due(self, step: int) -> bool:
         """Say whether the candidate is judged after so many steps."""
         return step * self.reports // self.steps > (step - 1) * self.reports // self.steps
-
-    def _generated(
-        self, model: nn.Module, data: Mapping[str, Tensor], count: int, seed: int
-    ) -> tuple[Tensor, int]:
-        """Return new series, and the evaluations of fields."""
-        learner = self._learner(named(model, self.signatures(data)), data, seed)
-        with measure.evaluating(model):
-            return learner.generate(count, seed)
 
     def _judged(
         self, model: nn.Module, data: Mapping[str, Tensor], split: str, seed: int

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from evonas import seeds
 from evonas.errors import ConfigError
+from evonas.morph.modules import Lerp, Scale
 from evonas.networks import Signature, Signatures
 from evonas_trainers.generative.sde import reversible_heun
 from evonas_trainers.generative.sde.brownian import Along
@@ -48,6 +49,7 @@ GENERATOR = ("initial", "drift", "diffusion", "readout")
 CRITIC = ("critic_initial", "critic_field", "critic_readout")
 
 Lipschitz = Literal["clip", "penalty"]
+_TINY = 1e-12  # a root has no derivative at 0
 
 
 @final
@@ -131,13 +133,16 @@ def clip(networks: Networks) -> None:
     """Bound the slope of the critic's layers, in place."""
     with torch.no_grad():
         for module in (one for name in CRITIC for one in networks[name].modules()):
-            if isinstance(module, nn.Linear):
-                limit = 1.0 / module.out_features
-                module.weight.clamp_(-limit, limit)
-        for name in CRITIC:
-            for path, parameter in networks[name].named_parameters():
-                if path.endswith("scale"):
-                    parameter.clamp_(-1.0, 1.0)
+            match module:
+                case nn.Linear():
+                    limit = 1.0 / module.out_features
+                    module.weight.clamp_(-limit, limit)
+                case Lerp():
+                    module.scale.clamp_(0.0, 1.0)
+                case Scale():
+                    module.scale.clamp_(-1.0, 1.0)
+                case _:
+                    pass
 
 
 def gradient_penalty(
@@ -148,7 +153,8 @@ def gradient_penalty(
     between = torch.lerp(fake.detach(), real, drawn).requires_grad_()
     total = scores(networks, shape, between).sum()
     (slope,) = torch.autograd.grad(total, between, create_graph=True)
-    return (slope.square().sum((0, 2)).sqrt() - 1).square().mean()
+    norm = (slope.square().sum((0, 2)) + _TINY).sqrt()
+    return (norm - 1).square().mean()
 
 
 @final

@@ -54,7 +54,7 @@ class Cut:
             )
 
 
-def prepared(data: str, cut: Cut, seed: int) -> Mapping[str, Tensor]:
+def split_series(data: str, cut: Cut, seed: int) -> Mapping[str, Tensor]:
     """Return windows by split, (windows, observations, channels), and the unit of distances.
 
     Args:
