@@ -104,7 +104,7 @@ def test_continuous_actions_are_refused_before_anything_is_trained() -> None:
         ({"capacity": 0}, "capacity is 0, should be 1 or more"),
         ({"max_norm": -1.0}, "max_norm is -1.0, should be more than 0"),
         ({"last_epsilon": 2.0}, "last_epsilon is 2.0, should be 0 to 1"),
-        ({"steps": 8}, "2 evaluations need as many rounds of training, and there are 1"),
+        ({"steps": 8}, "there are 1 rounds of training for 2 evaluations; give more steps"),
     ],
 )
 def test_fields_out_of_range_are_refused(fields: dict[str, Any], said: str) -> None:

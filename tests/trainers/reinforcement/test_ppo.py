@@ -124,7 +124,7 @@ def test_a_learning_rate_without_bounds_is_a_divergence() -> None:
         ({"parallel": 0}, "parallel is 0, should be 1 or more"),
         ({"lr": 0.0}, "lr is 0.0, should be more than 0"),
         ({"discount": 1.5}, "discount is 1.5, should be 0 to 1"),
-        ({"steps": 1000}, "8 evaluations need as many rounds of training, and there are 3"),
+        ({"steps": 1000}, "there are 3 rounds of training for 8 evaluations; give more steps"),
     ],
 )
 def test_fields_out_of_range_are_refused(fields: dict[str, Any], said: str) -> None:

@@ -243,8 +243,12 @@ class _Training(Trial):
     def _imagine(self, since: int) -> None:
         """Fit the ensemble and imagine, where it is time to."""
         if self._imagination is not None and since % self._trainer.branching.interval == 0:
-            seen, policy = self._replay.everything(), self._learner.explore
-            self._imagination.renew(seen, policy, self._steps)
+            self._imagination.renew(self._replay.everything(), self._explore, self._steps)
+
+    def _explore(self, seen: Tensor) -> Tensor:
+        """Draw actions of the policy as it is; statistics of its layers stay what they are."""
+        with evaluating(self._model):
+            return self._learner.explore(seen)
 
     def _learn(self) -> None:
         """Learn from steps that were seen, and from steps that were imagined."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from evonas import seeds
 from evonas.errors import ConfigError
 from evonas.measure import evaluating
+from evonas.pruning_plan import PruningPlan
 from evonas.state import State
 from evonas.trainer import Context
 from evonas_trainers.reinforcement import scores
@@ -138,17 +139,15 @@ class OffPolicyTrial(Trial):
         self._facts = Facts.from_tensors(context.prepared)
         self._seed = seeds.integer(context.seed, "trial", number)
         self._draws = self._generator("draws")
-        plan = context.pruning
-        sparsity = None if plan is None else Sparsity(model, plan, self._generator("sparsity"))
+        self._is_fresh = context.inherited is None
         start = Start(
             model=model,
             generator=self._generator("learner"),
             inherited=context.inherited,
             num_updates=task.num_updates,
-            sparsity=sparsity,
+            sparsity=self._sparsity(model, context.pruning),
         )
         self._learner = begin(start)
-        self._is_fresh = context.inherited is None
         self._replay = Replay(min(task.collecting.capacity, task.steps), self._facts, self._device)
         self._loss = torch.zeros((), device=self._device)
         self._rounds = self._updates = 0
@@ -221,6 +220,12 @@ class OffPolicyTrial(Trial):
             forwards=steps + round(task.forwards * learned),
             others={},
         )
+
+    def _sparsity(self, model: nn.Module, plan: PruningPlan | None) -> Sparsity | None:
+        if plan is None:
+            return None
+        draws = self._generator("sparsity")
+        return Sparsity(model, plan, draws, is_inherited=not self._is_fresh)
 
     def _generator(self, purpose: str) -> torch.Generator:
         generator = torch.Generator(self._device)
