@@ -141,6 +141,7 @@ class Meee(Trainer):
         """Look at the environment."""
         self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
+        environments.require_numbers(facts, self.environment, "meee")
         if self.real_ratio < 1:
             ends_of(self.environment, self.options, self.known, facts)
         return facts.to_tensors()
@@ -279,12 +280,10 @@ class _Training(Trial):
             raise FloatingPointError(f"a loss of the first {self._updates} is {self._loss.item()}")
         act = best_actions(self._learner.act, self._facts, self._device)
         seed = seeds.integer(self._seed, "judge", self._steps)
-        with evaluating(self._model):
-            returns = scores.episode_returns(
-                act, trainer.environment, trainer.judging.episodes, seed, trainer.options
-            )
         return Checkpoint(
-            mean_return=returns.mean().item(),
+            mean_return=trainer.judging.mean_return(
+                self._model, act, trainer.environment, seed, trainer.options
+            ),
             steps=self._steps,
             gradient_steps=self._updates,
             forwards=self._forwards,

@@ -104,11 +104,10 @@ class Task:
     forwards: float
 
     def __post_init__(self) -> None:
-        start, parallel = self.collecting.start_steps, self.collecting.parallel
-        if start + parallel > self.steps:
+        if self.num_updates < 1:
             raise ConfigError(
-                f"of {self.steps} steps {start} teach nothing yet; give more steps, or fewer"
-                " collecting.start_steps"
+                f"of {self.steps} steps {self.collecting.start_steps} teach nothing yet; give more"
+                " steps, or fewer collecting.start_steps"
             )
         self.judging.moments(self.rounds)
 
@@ -207,14 +206,11 @@ class OffPolicyTrial(Trial):
             self._learner.finish()
         act = best_actions(self._learner.act, self._facts, self._device)
         seed = seeds.integer(self._seed, "judge", self._rounds)
-        with evaluating(self._model):
-            returns = scores.episode_returns(
-                act, task.environment, task.judging.episodes, seed, task.options
-            )
+        mean = task.judging.mean_return(self._model, act, task.environment, seed, task.options)
         steps = self._rounds * task.collecting.parallel
         learned = self._updates * task.collecting.batch_size
         return Checkpoint(
-            mean_return=returns.mean().item(),
+            mean_return=mean,
             steps=steps,
             gradient_steps=self._updates,
             forwards=steps + round(task.forwards * learned),
