@@ -1,6 +1,7 @@
 """Which extra brings a module that is missing."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,23 @@ from evonas.extras import install_command
 )
 def test_the_extra_is_read_from_the_metadata(module: str, command: str | None) -> None:
     assert install_command(module) == command
+
+
+def test_what_every_installation_needs_is_brought_by_no_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = tmp_path / "plugs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: plugs\nVersion: 1.0\nProvides-Extra: more\n"
+        'Requires-Dist: always_there; python_version >= "3.0"\n'
+        'Requires-Dist: sometimes_there; extra == "more"\n',
+        encoding="utf-8",
+    )
+    (about / "entry_points.txt").write_text("[evonas.spaces]\nplug = plugs:Plug\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert install_command("sometimes_there") == "pip install 'plugs[more]'"
+    assert install_command("always_there") is None
 
 
 def test_a_module_of_nobody_is_missing_without_advice() -> None:

@@ -73,6 +73,7 @@ _ACTIVATIONS: Mapping[str, str] = {
     "leaky_relu": "F.leaky_relu",
     "elu": "F.elu",
     "silu": "F.silu",
+    "lipswish": "0.909 * F.silu",
     "gelu": "F.gelu",
     "hardswish": "F.hardswish",
     "tanh": "torch.tanh",

@@ -30,7 +30,18 @@ from evonas.errors import EditError
 
 Shape = tuple[int, ...]
 
-ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hardswish", "tanh", "sigmoid")
+ACTIVATIONS = (
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "silu",
+    "lipswish",
+    "gelu",
+    "hardswish",
+    "tanh",
+    "sigmoid",
+)
 IDEMPOTENT = frozenset({"relu", "relu6"})
 SINGLE = frozenset(
     {"conv", "depthwise", "linear", "bn", "act", "maxpool", "avgpool", "gap", "flatten", "scale"}

@@ -17,7 +17,7 @@ from evonas.errors import EditError
 from evonas.genome import Genome, LayerGraph, Node
 from evonas.genome.params import check_name
 from evonas.genome.shapes import Shape
-from evonas.morph.modules import Lerp, Scale, SqueezeExcite
+from evonas.morph.modules import Lerp, Scale, SqueezeExcite, lipswish
 
 LAYER = "layer"
 """Under this name the code's nodes keep, in their `meta`, the id of the layer they compute."""
@@ -157,6 +157,7 @@ _ACTIVATIONS: Mapping[str, Callable[..., Any]] = {
     "leaky_relu": F.leaky_relu,
     "elu": F.elu,
     "silu": F.silu,
+    "lipswish": lipswish,
     "gelu": F.gelu,
     "hardswish": F.hardswish,
     "tanh": torch.tanh,

@@ -4,6 +4,16 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def lipswish(x: Tensor) -> Tensor:
+    """Return 0.909 silu(x), whose slope is nowhere above 1.
+
+    From "Residual Flows for Invertible Generative Modeling" (Chen, Behrmann, Duvenaud, Jacobsen,
+    2019, https://arxiv.org/abs/1906.02735), with their constant.
+    """
+    return 0.909 * F.silu(x)
 
 
 @final

@@ -52,6 +52,11 @@ def test_targets_are_weighed_as_asked(
     assert cohort.aggregators["features"].rule == features
 
 
+def test_policies_attend_to_the_others_unless_asked_otherwise() -> None:
+    assert made(OpdDa()) == made(OpdDa(aggregation="others"))
+    assert made(OpdDa()) != made(OpdDa(aggregation="attention"))
+
+
 def test_a_term_without_weight_leaves_nothing_behind() -> None:
     cohort = made(OpdDa(feature_weight=0.0))
     assert set(cohort.aggregators) == {"decisions"}
@@ -64,7 +69,7 @@ def test_a_term_without_weight_leaves_nothing_behind() -> None:
         ({"policies": 1}, "one alone learns without"),
         ({"decision_weight": -1.0}, "weights are 0 or more"),
         ({"temperature": 0.0}, "needs a number above 0"),
-        ({"aggregation": "median"}, "'attention', 'others' or 'mean'"),
+        ({"aggregation": "median"}, "'others', 'attention' or 'mean'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes: Mapping[str, Any], message: str) -> None:

@@ -1,0 +1,1 @@
+"""Trainers whose candidates generate data."""
