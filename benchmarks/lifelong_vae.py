@@ -3,9 +3,9 @@
     python benchmarks/lifelong_vae.py [--quick] [--seeds N] [--packed FOLDER]
 
 Digits in five tasks of two classes, the default architecture of the space `vae`, five arms with the
-same seeds, data splits and first weights; judged once, on the test data, by linear classifiers. With
-`--packed`, MNIST, Fashion-MNIST and USPS one after the other instead, a task each: FOLDER has a
-folder or file `mnist`, `fashion_mnist` and `usps/usps.npz` each.
+same seeds, data splits and first weights; judged once, on the test data, by linear classifiers.
+With `--packed`, MNIST, Fashion-MNIST and USPS one after the other instead, a task each: FOLDER has
+folders `mnist` and `fashion_mnist` as `evonas_trainers.sources` reads them, and `usps/usps.npz`.
 """
 
 import argparse

