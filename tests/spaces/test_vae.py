@@ -4,6 +4,7 @@ import torch
 from evonas.errors import ConfigError
 from evonas.models import fresh_model
 from evonas.networks import Signature
+from evonas.plugins import from_table
 from evonas_spaces.vae import Vae
 
 
@@ -42,7 +43,7 @@ def test_an_unknown_activation_is_refused_when_the_space_is_made() -> None:
 @pytest.mark.parametrize("field", ["encoder_width", "decoder_layers", "channels", "max_width"])
 def test_counts_are_above_zero(field: str) -> None:
     with pytest.raises(ConfigError, match=f"{field} is 0, should be 1 or more"):
-        Vae(**{field: 0})
+        from_table(Vae, {field: 0}, "space")
 
 
 def test_pictures_to_pictures_are_refused() -> None:

@@ -170,7 +170,7 @@ def test_forgetting_is_from_the_best_to_the_last() -> None:
 @pytest.mark.parametrize("name", ["divergence", "feedback", "knowledge"])
 def test_weights_are_not_negative(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is -1, should be 0 or more"):
-        Weights(**{name: -1})
+        replace(Weights(), **{name: -1})
 
 
 def test_squared_distances_are_means_over_the_batch() -> None:
