@@ -1,10 +1,10 @@
 """BREMEN against behaviour cloning, and against starting without a clone (ME-TRPO).
 
 Pendulum; an ensemble of 5 networks of 2 x 128, 20 epochs, a policy of 64-64, 500 steps of cloning,
-trust 0.05 nats, 4000 imagined steps an iteration. Offline: 2000 steps of a scripted controller with a trembling hand, 20
-iterations, judged after each 5. By deployments: 5 of 1000 steps, 10 iterations after each,
-judged after each. Arms of a seed share the data set or the environments' seeds, and the first
-weights. Contrasts were fixed before the runs. Returns are of 8 episodes, acting by the mean.
+trust 0.05 nats, 4000 imagined steps an iteration. Offline: 2000 steps of a scripted controller with
+a trembling hand, 20 iterations, judged after each 5. By deployments: 5 of 1000 steps, 10 iterations
+after each, judged after each. Arms of a seed share the data set or the environments' seeds, and the
+first weights. Contrasts were fixed before the runs. Returns are of 8 episodes, acting by the mean.
 
     python benchmarks/bremen.py --seeds 3
     python benchmarks/bremen.py --quick

@@ -61,7 +61,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small worlds, two seeds")
-    parser.add_argument("--million", action="store_true", help="a million agents, too: 5 GB")
+    parser.add_argument("--million", action="store_true", help="a million agents, too: several GB")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     asked = parser.parse_args()
     torch.set_num_threads(1)

@@ -33,7 +33,7 @@ Table = Mapping[str, Any]
 PRESET: Table = {"name": "opd-da"}
 COHORTS: Mapping[str, Table | None] = {
     "alone": None,
-    "attention": PRESET,
+    "attention": {**PRESET, "aggregation": "attention"},
     "others": {**PRESET, "aggregation": "others"},
     "mean": {**PRESET, "aggregation": "mean"},
     "others of 3": {**PRESET, "aggregation": "others", "policies": 3},

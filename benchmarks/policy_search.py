@@ -12,9 +12,9 @@ sees. The questions are asked at half of the births and at the end, and compared
 import argparse
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import final
 
 import torch
 from inheritance import TrainOn
@@ -34,36 +34,74 @@ CONTRASTS = tuple(
     for base in (SCRATCH, LONGER)
     for metric in ("return, half", "return, end")
 )
-TABLE: dict[str, Any] = {
-    "objectives": {"fitness": "max"},
-    "tracker": "none",
-    "executor": "serial",
-    "lookahead": 1,
-    "space": "policy",
-    "controller": {"name": "eena", "population": 3, "controls": 0, "crossover_every": 0},
+
+
+@final
+@dataclass(frozen=True)
+class Setting:
+    """How long births are, and what the searches start from."""
+
+    births: int
+    steps: int
+    width: int
+    layers: int
+    population: int
+    controls: int
+
+
+SETTINGS = {
+    "long": Setting(births=8, steps=4096, width=64, layers=2, population=3, controls=0),
+    "short": Setting(births=16, steps=1024, width=16, layers=1, population=4, controls=1),
+    "quick": Setting(births=4, steps=512, width=16, layers=1, population=2, controls=0),
 }
 
 
-def arm_run(arm: str, seed: int, births: int, steps: int) -> Run:
+def arm_run(arm: str, seed: int, setting: Setting) -> Run:
     """Return the search as one arm runs it."""
-    judging = {"times": 2, "episodes": 8}
-    trainer = {"name": "ppo", "environment": "CartPole-v1", "steps": steps, "judging": judging}
-    changes = {"births": births, "seed": seed, "trainer": trainer, "inherit": arm != SCRATCH}
-    run = from_table({**TABLE, **changes}, "policies")
+    width, layers = setting.width, setting.layers
+    table = {
+        "births": setting.births,
+        "seed": seed,
+        "objectives": {"fitness": "max"},
+        "inherit": arm != SCRATCH,
+        "tracker": "none",
+        "executor": "serial",
+        "lookahead": 1,
+        "space": {
+            "name": "policy",
+            "actor_width": width,
+            "actor_layers": layers,
+            "critic_width": width,
+            "critic_layers": layers,
+        },
+        "trainer": {
+            "name": "ppo",
+            "environment": "CartPole-v1",
+            "steps": setting.steps,
+            "judging": {"times": 2, "episodes": 8},
+        },
+        "controller": {
+            "name": "eena",
+            "population": setting.population,
+            "controls": setting.controls,
+            "crossover_every": 0,
+        },
+    }
+    run = from_table(table, "policies")
     return replace(run, controller=TrainOn()) if arm == LONGER else run
 
 
-def measured(arm: str, seed: int, births: int, steps: int) -> Record:
+def measured(arm: str, seed: int, setting: Setting) -> Record:
     """Run one arm, and judge what it had found half way and at its end."""
     with tempfile.TemporaryDirectory() as folder:
-        found = api.search(arm_run(arm, seed, births, steps), out=Path(folder))
+        found = api.search(arm_run(arm, seed, setting), out=Path(folder))
         return {
             "arm": arm,
             "seed": seed,
             "steps": sum(one.outcome.cost.samples for one in found.history) / 1000,
-            "fitness, end": best(found, births)[1].metrics["fitness"],
-            "return, half": tested(found, births // 2),
-            "return, end": tested(found, births),
+            "fitness, end": best(found, setting.births)[1].metrics["fitness"],
+            "return, half": tested(found, setting.births // 2),
+            "return, end": tested(found, setting.births),
         }
 
 
@@ -93,22 +131,20 @@ def main() -> None:
     """Run all arms, seed by seed, and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--births", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=4096, help="of one trial of a birth")
+    parser.add_argument("--setting", choices=SETTINGS, default="long")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="two seeds of four short births")
+    parser.add_argument("--quick", action="store_true", help="two seeds of the setting 'quick'")
     options = parser.parse_args()
-    number, births, steps = options.seeds, options.births, options.steps
-    if options.quick:
-        number, births, steps = 2, 4, 512
-    tasks = [(arm, seed, births, steps) for seed in range(number) for arm in ARMS]
+    number = 2 if options.quick else options.seeds
+    setting = SETTINGS["quick" if options.quick else options.setting]
+    tasks = [(arm, seed, setting) for seed in range(number) for arm in ARMS]
     with ProcessPoolExecutor(options.workers) as pool:
         records: list[Record] = []
         for record in pool.map(measured, *zip(*tasks, strict=True)):
             records.append(record)
             print(record, flush=True)
     digits = {"steps": 1, "fitness, end": 3, "return, half": 1, "return, end": 1}
-    print(f"{births} births of 2 trials of {steps} steps; steps in thousands, mean +- deviation")
+    print(f"{setting}; two trials a birth; steps in thousands, mean +- deviation")
     print(summary(records, ARMS, digits))
     print(contrast_table(records, CONTRASTS, seeds.stream(0, "intervals")))
 

@@ -18,9 +18,14 @@ def install_command(module: str) -> str | None:
             continue
         for line in installed.requires or ():
             requirement = Requirement(line)
-            if canonicalize_name(requirement.name) != wanted or requirement.marker is None:
+            if canonicalize_name(requirement.name) != wanted or _holds(requirement, ""):
                 continue
             for extra in installed.metadata.get_all("Provides-Extra") or ():
-                if requirement.marker.evaluate({"extra": extra}):
+                if _holds(requirement, extra):
                     return f"pip install '{installed.metadata['Name']}[{extra}]'"
     return None
+
+
+def _holds(requirement: Requirement, extra: str) -> bool:
+    """Return whether a requirement is one here, with an extra; without any if that is empty."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})

@@ -21,12 +21,12 @@ def pictures_of(folder: Path, run: Run, one: Individual, *, is_trusted: bool) ->
     Nothing that goes wrong with them is worth the report: it is said in their place. They take as
     long, and as much memory, as the run file makes them, so it must be the user's own.
     """
-    trainer = plugins.with_settings(run.trainer, one.birth.genome.settings)
-    if not isinstance(trainer, Illustrated):
+    if not isinstance(run.trainer, Illustrated):
         return {}
     if not is_trusted:
         return {_NONE: "not made, since no search of yours has signed this folder; give --trust"}
     try:
+        trainer = plugins.with_settings(run.trainer, one.birth.genome.settings)
         model = trained_model(run.space, folder, one)
         context = showing(folder, run, one.birth.seed)
         with devices.seeded(one.birth.seed, context.device):

@@ -8,7 +8,6 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from torch import nn
 
@@ -41,7 +40,7 @@ from evonas.store import (
     store_reference,
     write_config,
 )
-from evonas.tracking.tracker import SearchInfo
+from evonas.tracking.tracker import Loaded, SearchInfo
 from evonas.trainer import Trainer
 from evonas.trust import check_births, check_files, sign
 
@@ -144,14 +143,17 @@ def prepare(run: Run, folder: Path, told: Told = lambda _: None) -> Setup:
 def search_info(run: Run, folder: Path, signatures: Signatures) -> SearchInfo:
     """Return what a tracker must know; the record is read when it asks for a trained model."""
 
-    def load(number: int) -> tuple[nn.Module, NDArray[np.generic]]:
+    def load(number: int) -> Mapping[str, Loaded]:
         one = read_journal(folder)[0].history(run.order).member(number)
-        (signature,) = signatures.values()
-        example = np.zeros((2, *signature.inputs), dtype=np.float32)
-        return trained_model(run.space, folder, one), example
+        networks = named(trained_model(run.space, folder, one), signatures)
+        return {
+            name: (networks[name], np.zeros((2, *signature.inputs), dtype=np.float32))
+            for name, signature in signatures.items()
+        }
 
-    loadable = load if len(signatures) == 1 else None
-    return SearchInfo(run.name, folder, dict(run.config), run.objectives, loadable)
+    return SearchInfo(
+        run.name, folder, dict(run.config), run.objectives, load if signatures else None
+    )
 
 
 def static_sizes(space: SearchSpace, genome: Genome, signatures: Signatures) -> Mapping[str, float]:

@@ -9,6 +9,7 @@ import torch
 from support.tiny_search import TINY
 
 from evonas import api
+from evonas.pictures import pictures_of
 
 SHOWING = "support.showing:Showing"
 
@@ -45,6 +46,17 @@ def test_a_best_candidate_without_weights_is_a_line_of_the_report(tmp_path: Path
         file.unlink()
     page = api.open_run(tmp_path / "tiny").report().read_text(encoding="utf-8")
     assert "could not be made (StoreError" in page
+
+
+def test_settings_that_fit_the_trainer_no_more_are_a_line_of_the_report(tmp_path: Path) -> None:
+    page_of(tmp_path / "tiny", SHOWING)
+    found = api.open_run(tmp_path / "tiny")
+    best = found.best().individual
+    birth = replace(best.birth, genome=best.birth.genome.with_settings({"gone": 1}))
+    (line,) = pictures_of(
+        found.folder, found.run, replace(best, birth=birth), is_trusted=True
+    ).values()
+    assert "could not be made (ConfigError" in str(line)
 
 
 def test_a_trainer_without_pictures_has_a_report_without(tmp_path: Path) -> None:

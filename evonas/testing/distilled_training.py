@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from evonas import devices, plugins
 from evonas.cohort_networks import Start, cohort_plan
-from evonas.cohort_plan import PARTS_OF_NO_NODE, CohortPlan
+from evonas.cohort_plan import SCAFFOLD, CohortPlan
 from evonas.cohort_preset import CohortPreset
 from evonas.errors import EditError
 from evonas.genome.members import NETWORK
 from evonas.models import fresh_model
 from evonas.morph.cohort.check import check
-from evonas.state import State
+from evonas.state import TARGET, TRAINER, State
 from evonas.testing.check import Check
 from evonas.testing.classes import example
 from evonas.testing.sandbox import same_tensors
@@ -85,7 +85,7 @@ def _check_state(training: _Training) -> None:
         given = state.part(name).tensors.keys()
         assert given == names, f"the part of {name!r} has {sorted(given ^ names)} less or more"
     parts = {name[1:].partition(".")[0] for name in state.tensors if name.startswith("@")}
-    extra = sorted(parts - kept.keys() - PARTS_OF_NO_NODE)
+    extra = sorted(parts - kept.keys() - {SCAFFOLD, TARGET, TRAINER})
     assert not extra, f"the state has a part of {extra[0]!r}, which keeps nothing"
 
 

@@ -20,22 +20,26 @@ from numpy.typing import NDArray
 from torch import nn
 
 from evonas.tracking.record import NUMBER
+from evonas.tracking.tracker import Loaded
 
 
 def log_model(
     client: MlflowClient,
     run: Run,
-    trained: tuple[nn.Module, NDArray[np.generic]],
+    network: str,
+    trained: Loaded,
     metrics: Mapping[str, float],
 ) -> str:
-    """Log a model in eval mode and an example of its inputs as an output of a run.
+    """Log a model in eval mode and an example of its inputs as an output of a candidate's run.
+
+    `network` is its name where the candidate has several, else empty.
 
     Returns:
         MLflow's id of the model.
     """
     model, example = trained
     run_id = run.info.run_id
-    name = f"candidate-{run.data.tags[NUMBER]}"
+    name = "-".join(["candidate", run.data.tags[NUMBER], *filter(None, [network])])
     entry = client.create_logged_model(run.info.experiment_id, name, run_id)
     header = Model(
         entry.artifact_location, run_id, model_uuid=entry.model_id, model_id=entry.model_id

@@ -172,8 +172,12 @@ class Writer:
         assert isinstance(one.outcome, Evaluation)
         if MODEL not in child.tags:
             run = runs.client.get_run(child.run_id)
-            model_id = log_model(runs.client, run, load(number), one.outcome.metrics)
-            runs.tag(number, {MODEL: model_id})
+            networks, metrics = load(number), one.outcome.metrics
+            ids = [
+                log_model(runs.client, run, name if len(networks) > 1 else "", trained, metrics)
+                for name, trained in networks.items()
+            ]
+            runs.tag(number, {MODEL: " ".join(ids)})
         self.tally.models.add(number)
 
     def _end(self, front: Sequence[int], runs: Runs) -> None:

@@ -1,7 +1,7 @@
 """The tracker contract: a mirror of the search that may fail without harm."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -12,8 +12,11 @@ from torch import nn
 
 from evonas.history import Individual, Objective
 
-LoadModel = Callable[[int], tuple[nn.Module, NDArray[np.generic]]]
-"""Returns a trained individual in eval mode and a batch of two or more inputs as an example."""
+Loaded = tuple[nn.Module, NDArray[np.generic]]
+"""A trained network in eval mode, and a batch of two or more inputs as an example."""
+
+LoadModel = Callable[[int], Mapping[str, Loaded]]
+"""Returns the networks of an individual by name."""
 
 Told = Callable[[int, int], None]
 """Is told, now and then, how many individuals are mirrored, of how many."""
@@ -29,8 +32,9 @@ class SearchInfo:
         folder: The run folder, for weights.
         config: The resolved run file, as plain data.
         objectives: For the front.
-        load: Builds a member of the front, to be logged as a model; called by the tracker's
-            thread while the search waits in `close`. None where candidates are no networks.
+        load: Builds a member of the front, to be logged as one model a network; called by the
+            tracker's thread while the search waits in `close`. None where candidates are no
+            networks.
     """
 
     name: str

@@ -43,4 +43,4 @@ class Reach(gymnasium.Env[Observed, Observed]):
         return np.array([self._place], dtype=np.float32)
 
 
-gymnasium.register("Reach-v0", Reach, max_episode_steps=STEPS)
+gymnasium.register("Reach-v0", "reach:Reach", max_episode_steps=STEPS)

@@ -83,7 +83,11 @@ class Training:
         if inherited is not None:
             model.load_state_dict(dict(inherited.own.tensors))
         draws = torch.Generator().manual_seed(seed)
-        sparsity = Sparsity(model, plan_of(networks), draws) if is_sparse else None
+        sparsity = (
+            Sparsity(model, plan_of(networks), draws, is_inherited=inherited is not None)
+            if is_sparse
+            else None
+        )
         start = Start(
             model=model,
             generator=draws,

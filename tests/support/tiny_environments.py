@@ -54,6 +54,20 @@ class Count(_Tiny):
 
 
 @final
+class Wage(_Tiny):
+    """Shows 1 and pays 1, whatever one does; over after `length`."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def start(self) -> float:
+        return 1.0
+
+    def act(self, action: Any) -> tuple[float, bool]:
+        return 1.0, self.steps >= self.length
+
+
+@final
 class Drawn(_Tiny):
     """Shows a number drawn at the start; over after two steps."""
 
@@ -113,6 +127,25 @@ class Broken(_Tiny):
 
 
 @final
+class Fragile(_Tiny):
+    """Goes wrong in its twentieth episode, as it is told; an episode is over after two steps."""
+
+    def __init__(self, how: str) -> None:
+        self.how, self.episodes = how, 0
+
+    def start(self) -> float:
+        self.episodes += 1
+        return 0.0
+
+    def act(self, action: Any) -> tuple[float, bool]:
+        if self.episodes < 20:
+            return float(action), self.steps >= 2
+        if self.how == "raise":
+            raise ValueError("the wheels have come off")
+        return float("nan"), False
+
+
+@final
 class Shaped(_Tiny):
     """Shows and takes whatever it is told to."""
 
@@ -126,7 +159,7 @@ class Shaped(_Tiny):
         return 0.0, True
 
 
-for _class in (Count, Drawn, Corridor, Aim, Broken, Shaped):
+for _class in (Count, Wage, Drawn, Corridor, Aim, Broken, Fragile, Shaped):
     _limit = 20 if _class is Corridor else None
     gymnasium.register(
         f"{_class.__name__}-v0", f"{HERE}:{_class.__name__}", max_episode_steps=_limit

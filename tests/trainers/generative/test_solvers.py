@@ -75,7 +75,7 @@ def test_an_unknown_solver_is_refused_with_the_nearest() -> None:
     start, grid = torch.ones(4, 1), Grid(3)
     equation = growth(torch.tensor(RATE))
     with pytest.raises(ConfigError, match="did you mean 'midpoint'"):
-        torch_sde.solved("midpiont", equation, start, grid, None)
+        torch_sde.solved("midpoint_", equation, start, grid, None)
 
 
 def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

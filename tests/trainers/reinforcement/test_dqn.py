@@ -15,7 +15,7 @@ from evonas_trainers.reinforcement.dqn import Dqn, worth
 from evonas_trainers.reinforcement.replay import Batch
 from evonas_trainers.reinforcement.scores import Judging
 
-CORRIDOR, AIM = f"{HERE}:Corridor-v0", f"{HERE}:Aim-v0"
+CORRIDOR, AIM, WAGE = (f"{HERE}:{name}-v0" for name in ("Corridor", "Aim", "Wage"))
 SHORT = Judging(times=2, episodes=4, low=0.0, high=1.0)
 
 
@@ -49,6 +49,23 @@ def test_a_choice_is_worth_its_reward_and_what_the_best_next_one_is(
     found = worth(batch, net, target, 0.5, is_double=is_double)
     assert torch.allclose(found, torch.tensor([1.0 + 0.5 * later, 1.0]))
     assert not found.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({"length": 1}, 0.5), ({"length": 1000, "max_episode_steps": 1}, 1.0)],
+    ids=["end", "cut"],
+)
+def test_a_choice_is_worth_less_where_an_episode_ends_than_where_it_is_cut_off(
+    options: dict[str, int], expected: float
+) -> None:
+    """Every step pays 1, which counts half; and what comes after it, half of that again."""
+    trainer = dqn(
+        environment=WAGE, options=options, steps=800, discount=0.5, reward_scale=0.5, lr=1e-2,
+        target_interval=5,
+    )  # fmt: skip
+    _, model = train(trainer)
+    assert model(torch.ones(1, 1)).max().item() == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.slow
@@ -104,7 +121,7 @@ def test_continuous_actions_are_refused_before_anything_is_trained() -> None:
         ({"capacity": 0}, "capacity is 0, should be 1 or more"),
         ({"max_norm": -1.0}, "max_norm is -1.0, should be more than 0"),
         ({"last_epsilon": 2.0}, "last_epsilon is 2.0, should be 0 to 1"),
-        ({"steps": 8}, "2 evaluations need as many rounds of training, and there are 1"),
+        ({"steps": 8}, "there are 1 rounds of training for 2 evaluations; give more steps"),
     ],
 )
 def test_fields_out_of_range_are_refused(fields: dict[str, Any], said: str) -> None:

@@ -1,12 +1,14 @@
 """Known rewards and ends are those of the very environments."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from evonas.errors import ConfigError
+from evonas.trust import check_run_file
 from evonas_trainers.reinforcement.controllers import CONTROLLERS, controller
 from evonas_trainers.reinforcement.dynamics.data_set import noisy, uniform
 from evonas_trainers.reinforcement.environments import Environments
@@ -83,6 +85,12 @@ def test_a_user_may_bring_an_outcome() -> None:
 def test_an_outcome_that_is_no_function_is_refused(code: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         known("Pendulum-v1", {}, code)
+
+
+def test_an_outcome_in_a_strangers_run_file_is_named_as_code(tmp_path: Path) -> None:
+    table = {"trainer": {"name": "bremen", "known": "their.rewards:outcome"}}
+    with pytest.raises(ConfigError, match=r"names code: 'their\.rewards:outcome'"):
+        check_run_file(tmp_path, table)
 
 
 @pytest.mark.parametrize("environment", sorted(CONTROLLERS))

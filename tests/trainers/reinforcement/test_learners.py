@@ -1,6 +1,7 @@
 """What TD3 and SAC learn from a batch, against numbers worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -153,6 +154,16 @@ def test_the_temperature_is_tuned_to_the_entropy_that_is_wanted() -> None:
     assert temperature(100.0) < math.log(1.0) < temperature(-100.0)
 
 
+@pytest.mark.parametrize(("is_tuned", "expected"), [(True, 0.5), (False, 0.1)])
+def test_a_temperature_is_inherited_only_if_it_is_tuned(is_tuned: bool, expected: float) -> None:
+    training = Training.begin("sac", genome("sac"), is_sparse=False)
+    parent = SacLearner(training.start, SacSettings(temperature=0.5)).state()
+    settings = SacSettings(temperature=0.1, tunes_temperature=is_tuned)
+    child = SacLearner(replace(training.start, inherited=parent), settings).state()
+    found = child.part(TRAINER).tensors["log_temperature"].exp().item()
+    assert found == pytest.approx(expected)
+
+
 def test_targets_go_their_share_of_the_way() -> None:
     target, network = nn.Linear(2, 2), nn.Linear(2, 2)
     expected = 0.75 * target.weight.detach() + 0.25 * network.weight.detach()
@@ -174,16 +185,9 @@ def test_critics_see_observation_and_action_side_by_side() -> None:
     assert found.tolist() == [[54321.0]]
 
 
-@pytest.mark.parametrize(
-    ("facts", "said"),
-    [
-        (Facts((4,), 2), "2 actions to choose from"),
-        (Facts((4, 8, 8), 1, (-1.0,), (1.0,)), r"observed as \(4, 8, 8\)"),
-    ],
-)
-def test_what_cannot_be_learned_is_refused(facts: Facts, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        signatures(facts, outputs=1)
+def test_pictures_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"observed as \(4, 8, 8\)"):
+        signatures(Facts((4, 8, 8), 1, (-1.0,), (1.0,)), outputs=1)
 
 
 def test_the_networks_fit_the_environment() -> None:

@@ -114,13 +114,20 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"steps": 16}, "of 16 steps 15 teach nothing yet"),
-        ({"judging": replace(JUDGING, times=21)}, "21 evaluations need"),
+        ({"steps": 17}, "of 17 steps 15 teach nothing yet"),
+        ({"trials": 0}, "trials is 0, should be 1 or more"),
+        ({"judging": replace(JUDGING, times=21)}, "20 rounds of training for 21 evaluations"),
     ],
 )
 def test_what_leaves_nothing_to_learn_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         replace(TRAINER, **changes)
+
+
+@pytest.mark.parametrize("trainer", [Td3, Sac])
+def test_an_environment_of_choices_is_refused(trainer: type[Td3 | Sac]) -> None:
+    with pytest.raises(ConfigError, match=r"has actions that are numbers, .* 'dqn' or 'ppo'"):
+        trainer(environment="CartPole-v1").prepare(0)
 
 
 @pytest.mark.parametrize("name", ["start_steps", "parallel", "capacity", "batch_size", "updates"])

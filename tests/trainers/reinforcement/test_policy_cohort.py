@@ -10,12 +10,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from evonas import seeds
-from evonas.errors import ConfigError
+from evonas.cohort_preset import CohortPreset
+from evonas.errors import ConfigError, EditError
 from evonas.genome.cohort import CANDIDATE, Cohort, Edge
 from evonas.genome.schedule import Curve
 from evonas.morph.cohort.check import check
-from evonas.morph.cohort.nodes import CohortClone
+from evonas.morph.cohort.nodes import CohortClone, CohortDrop
 from evonas.state import State
+from evonas_trainers.distillation.mutual import Dml, Kdcl, OkdDip
 from evonas_trainers.distillation.policies import OpdDa as Preset
 from evonas_trainers.reinforcement.policy_cohort import PolicyCohort
 
@@ -140,6 +142,41 @@ def test_a_child_with_one_more_policy_inherits_all_others() -> None:
     assert "cohort/decisions/entropy" in larger.diagnosis()
     larger.loss("peer2", observations(), nothing, 0.0).backward()
     assert moved(larger, "peer2"), "the third attends to the others"
+
+
+@pytest.mark.parametrize("aggregation", ["attention", "others", "mean"])
+def test_the_last_policy_left_learns_alone(
+    aggregation: Literal["attention", "others", "mean"],
+) -> None:
+    parent = genome(Preset(aggregation=aggregation))
+    drop = CohortDrop(options=OPTIONS)
+    edit = drop.propose(parent, seeds.stream(0, "drop"))
+    assert edit is not None
+    child = drop.apply(parent, edit)
+    check(child, OPTIONS)
+    policies = started(child)
+    assert policies.learners == [CANDIDATE]
+    loss = policies.loss(CANDIDATE, observations(), lambda decisions, _: decisions.sum(), 0.0)
+    own, _ = policies.outputs(CANDIDATE, observations())
+    torch.testing.assert_close(loss.detach(), own.sum())
+
+
+@pytest.mark.parametrize(
+    "preset", [Dml(), OkdDip(), Kdcl(rule="mean")], ids=["dml", "okddip", "kdcl"]
+)
+def test_presets_that_need_no_labels_are_for_policies_too(preset: CohortPreset) -> None:
+    of = genome(preset)
+    check(of, OPTIONS)
+    policies = started(of)
+    assert len(policies.learners) > 1
+    for policy in policies.learners:
+        policies.loss(policy, observations(), nothing, 0.9).backward()
+        assert moved(policies, policy)
+
+
+def test_virtual_teachers_that_look_at_labels_are_not_for_policies() -> None:
+    with pytest.raises(EditError, match="min-logit"):
+        check(genome(Kdcl()), OPTIONS)
 
 
 def test_a_child_goes_on_with_the_attention_and_the_momentum_of_its_parent() -> None:

@@ -9,12 +9,16 @@ from support.policies import candidate, context, train
 from support.tiny_environments import HERE
 
 from evonas.errors import ConfigError
+from evonas.models import fresh_model
+from evonas_spaces.mlp import Mlp
 from evonas_trainers.reinforcement import ppo
 from evonas_trainers.reinforcement.environments import Facts
 from evonas_trainers.reinforcement.ppo import Ppo, clipped_objective
 from evonas_trainers.reinforcement.scores import Judging
 
-AIM, CORRIDOR, BROKEN = (f"{HERE}:{name}-v0" for name in ("Aim", "Corridor", "Broken"))
+AIM, CORRIDOR, BROKEN, WAGE = (
+    f"{HERE}:{name}-v0" for name in ("Aim", "Corridor", "Broken", "Wage")
+)
 SHORT = Judging(times=2, episodes=4, low=0.0, high=1.0)
 
 
@@ -75,6 +79,35 @@ def test_a_pole_is_held_up() -> None:
     assert tested["return"] > 200
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({"length": 1}, 0.5), ({"length": 1000, "max_episode_steps": 1}, 1.0)],
+    ids=["end", "cut"],
+)
+def test_the_critic_expects_nothing_after_an_end_and_more_after_a_cut(
+    options: dict[str, int], expected: float
+) -> None:
+    """Every step pays 1, which counts half; and what comes after it, half of that again."""
+    judging = Judging(times=1, episodes=1, low=0.0, high=1.0)
+    trainer = Ppo(
+        environment=WAGE, options=options, steps=512, trials=1, judging=judging, parallel=4,
+        horizon=4, lr=1e-2, reward_scale=0.5, discount=0.5,
+    )  # fmt: skip
+    _, model = train(trainer)
+    found = model.get_submodule("critic")(torch.ones(1, 1)).item()
+    assert found == pytest.approx(expected, abs=0.1)
+
+
+def test_before_its_first_step_a_policy_with_batch_norms_is_the_one_that_acted() -> None:
+    trainer = Ppo(
+        environment=CORRIDOR, steps=256, trials=1, judging=replace(SHORT, times=1), epochs=1
+    )
+    space = Mlp(hidden=8, layers=1, batch_norm=True)
+    model = fresh_model(space, space.seed(trainer.signatures(trainer.prepare(0))), 0)
+    trained = trainer.train(model, context(trainer))
+    assert trained.metrics["divergence"] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_judging_leaves_the_training_as_it_is() -> None:
     trainer = Ppo(environment=CORRIDOR, steps=512, judging=SHORT)
     often = replace(trainer, judging=replace(SHORT, times=1, episodes=1))
@@ -124,7 +157,7 @@ def test_a_learning_rate_without_bounds_is_a_divergence() -> None:
         ({"parallel": 0}, "parallel is 0, should be 1 or more"),
         ({"lr": 0.0}, "lr is 0.0, should be more than 0"),
         ({"discount": 1.5}, "discount is 1.5, should be 0 to 1"),
-        ({"steps": 1000}, "8 evaluations need as many rounds of training, and there are 3"),
+        ({"steps": 1000}, "there are 3 rounds of training for 8 evaluations; give more steps"),
     ],
 )
 def test_fields_out_of_range_are_refused(fields: dict[str, Any], said: str) -> None:

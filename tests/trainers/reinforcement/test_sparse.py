@@ -129,6 +129,19 @@ def test_a_child_that_has_fewer_connections_starts_its_targets_anew(name: str) -
 
 
 @LEARNERS
+def test_a_trained_network_keeps_its_strongest_connections_and_a_fresh_one_random_ones(
+    name: str,
+) -> None:
+    parent = Training.begin(name, genome(name), is_sparse=False)
+    state = parent.learner.state()
+    child, fresh = (Training.begin(name, half(name), inherited=one) for one in (state, None))
+    for weight, active in child.active.items():
+        sizes = state.tensors[weight].abs()
+        assert float(sizes[active].min()) >= float(sizes[~active].max())
+        assert not torch.equal(fresh.active[weight], active)
+
+
+@LEARNERS
 @pytest.mark.parametrize("operator", ["widen", "insert-layer", "insert-identity"])
 def test_a_child_of_another_shape_has_as_many_connections_as_its_genes_say(
     name: str, operator: str

@@ -25,21 +25,24 @@ _DECISIONS, _FEATURES = "decisions", "features"
 @final
 @dataclass(frozen=True, kw_only=True)
 class OpdDa(CohortPreset):
-    """Online policy distillation: peers, and for each a target that it attends to, of all of them.
+    """Online policy distillation: peers, and for each a target that it attends to, of the others.
 
     Reconstructed: there is no official code, and of the text only the abstract and summaries could
     be had. They have a loss of three parts (the algorithm's own, one of decisions, one of features)
-    and attention that gives each policy weights of its own; coefficients and temperature are ours.
-    With classifiers, decisions are logits.
+    and attention that gives each policy weights of its own for the others; coefficients and
+    temperature are ours. With classifiers, decisions are logits.
+
+    Of two policies each has one other, of weight 1: attention then has nothing to choose or to
+    learn, and they teach each other whole. It takes three for it to say anything.
 
     Attributes:
         policies: That learn together, the candidate among them.
         decision_weight: Of the divergence from the decisions that a policy attends to.
         feature_weight: Of the squared difference from the features.
         temperature: By which decisions are divided; the divergence is multiplied by its square.
-        aggregation: How targets are weighed: `attention` is of all policies, `others` is attention
-            that leaves a policy itself out, and `mean` the plain mean of all, which the paper says
-            makes them alike.
+        aggregation: How targets are weighed: `others` is attention to the other policies;
+            `attention` is to all of them, and each then learns to attend to itself alone; `mean` is
+            the plain mean of all, which the paper says makes them alike.
     """
 
     paper: ClassVar[str] = (
@@ -51,7 +54,7 @@ class OpdDa(CohortPreset):
     decision_weight: float = 1.0
     feature_weight: float = 0.1
     temperature: float = 1.0
-    aggregation: Literal["attention", "others", "mean"] = "attention"
+    aggregation: Literal["others", "attention", "mean"] = "others"
 
     def __post_init__(self) -> None:
         check_temperatures(temperature=self.temperature)
@@ -62,13 +65,13 @@ class OpdDa(CohortPreset):
             )
         if self.decision_weight < 0 or self.feature_weight < 0:
             raise ConfigError(f"weights are 0 or more, given {self!r}")
-        if self.aggregation not in {"attention", "others", "mean"}:
+        if self.aggregation not in {"others", "attention", "mean"}:
             raise ConfigError(
-                f"aggregation is 'attention', 'others' or 'mean', given {self.aggregation!r}"
+                f"aggregation is 'others', 'attention' or 'mean', given {self.aggregation!r}"
             )
 
     def cohort(self, available: Available) -> Cohort:
-        """Return one stage in which all learn, each by its own task and from all."""
+        """Return one stage in which all learn, each by its own task and from the others."""
         gap = require(available.taps, "gap")
         nodes = {**candidate(role="peer"), **peers(self.policies - 1)}
         aggregators = self._aggregators(tuple(nodes), gap)
@@ -85,11 +88,11 @@ class OpdDa(CohortPreset):
         vectors = tuple(end(node, gap) for node in nodes)
         logits = tuple(end(node) for node in nodes)
         rules: Mapping[str, tuple[Spec, Spec]] = {
-            "attention": ({"name": "decision-attention"}, {"name": "feature-attention"}),
             "others": (
                 {"name": "decision-attention", "mask_self": True},
                 {"name": "feature-attention", "mask_self": True},
             ),
+            "attention": ({"name": "decision-attention"}, {"name": "feature-attention"}),
             "mean": ({"name": "mean"}, {"name": "feature-attention", "is_even": True}),
         }
         decisions, features = rules[self.aggregation]

@@ -58,8 +58,10 @@ class Bremen(Trainer):
     Beside the metrics of `evonas_trainers.reinforcement.scores` it reports `deployments` (how often
     a new policy has acted in the environment), `imagined_steps`, `imagined_return` (of a horizon),
     `model_error` (squared, on steps held out; predicting the mean change has 1) and `divergence`
-    (of the last step, in nats). Offline the steps of the data set count in equal parts as the
-    iterations go on. Fields up to `noise` are used once a search, so they cannot be genes.
+    (of the last step, in nats). Steps are reported in equal parts from one evaluation to the next:
+    offline those of the data set, recursively those of deployments, of which they may run ahead
+    where there are more evaluations than deployments. Fields up to `noise` are used once a search,
+    so they cannot be genes.
 
     Attributes:
         environment: A name that gymnasium knows.
@@ -252,10 +254,9 @@ class _Training(Trial):
         trainer = self._trainer
         act = greedy(self._model, self._facts, self._device)
         seed = seeds.integer(self._seed, "judge", done)
-        returns = scores.episode_returns(
-            act, trainer.environment, trainer.judging.episodes, seed, trainer.options
+        return trainer.judging.mean_return(
+            self._model, act, trainer.environment, seed, trainer.options
         )
-        return returns.mean().item()
 
     def _deploy(self) -> None:
         """Act in the environment, and learn from it and from all that was seen before."""

@@ -21,13 +21,9 @@ def signatures(facts: Facts, outputs: int) -> Signatures:
     """Return an actor of so many outputs a number of the action, and its critics.
 
     Raises:
-        ConfigError: if one cannot observe or act by vectors of numbers.
+        ConfigError: if one does not observe a vector of numbers.
     """
-    if facts.is_choice:
-        raise ConfigError(
-            f"the environment has {facts.actions} actions to choose from, and the trainer gives"
-            " numbers; take 'ppo' or 'dqn', or an environment with continuous actions"
-        )
+    assert not facts.is_choice, "`prepare` has seen to it"
     if len(facts.observation) != 1:
         raise ConfigError(
             f"the environment is observed as {facts.observation!r}; critics take observation and"

@@ -141,6 +141,7 @@ class Meee(Trainer):
         """Look at the environment."""
         self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
+        environments.require_numbers(facts, self.environment, "meee")
         if self.real_ratio < 1:
             ends_of(self.environment, self.options, self.known, facts)
         return facts.to_tensors()
@@ -243,8 +244,12 @@ class _Training(Trial):
     def _imagine(self, since: int) -> None:
         """Fit the ensemble and imagine, where it is time to."""
         if self._imagination is not None and since % self._trainer.branching.interval == 0:
-            seen, policy = self._replay.everything(), self._learner.explore
-            self._imagination.renew(seen, policy, self._steps)
+            self._imagination.renew(self._replay.everything(), self._explore, self._steps)
+
+    def _explore(self, seen: Tensor) -> Tensor:
+        """Draw actions of the policy as it is; statistics of its layers stay what they are."""
+        with evaluating(self._model):
+            return self._learner.explore(seen)
 
     def _learn(self) -> None:
         """Learn from steps that were seen, and from steps that were imagined."""
@@ -275,12 +280,10 @@ class _Training(Trial):
             raise FloatingPointError(f"a loss of the first {self._updates} is {self._loss.item()}")
         act = best_actions(self._learner.act, self._facts, self._device)
         seed = seeds.integer(self._seed, "judge", self._steps)
-        with evaluating(self._model):
-            returns = scores.episode_returns(
-                act, trainer.environment, trainer.judging.episodes, seed, trainer.options
-            )
         return Checkpoint(
-            mean_return=returns.mean().item(),
+            mean_return=trainer.judging.mean_return(
+                self._model, act, trainer.environment, seed, trainer.options
+            ),
             steps=self._steps,
             gradient_steps=self._updates,
             forwards=self._forwards,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from evonas import seeds
 from evonas.errors import ConfigError
 from evonas.measure import evaluating
+from evonas.pruning_plan import PruningPlan
 from evonas.state import State
 from evonas.trainer import Context
 from evonas_trainers.reinforcement import scores
@@ -103,11 +104,10 @@ class Task:
     forwards: float
 
     def __post_init__(self) -> None:
-        start, parallel = self.collecting.start_steps, self.collecting.parallel
-        if start + parallel > self.steps:
+        if self.num_updates < 1:
             raise ConfigError(
-                f"of {self.steps} steps {start} teach nothing yet; give more steps, or fewer"
-                " collecting.start_steps"
+                f"of {self.steps} steps {self.collecting.start_steps} teach nothing yet; give more"
+                " steps, or fewer collecting.start_steps"
             )
         self.judging.moments(self.rounds)
 
@@ -138,17 +138,15 @@ class OffPolicyTrial(Trial):
         self._facts = Facts.from_tensors(context.prepared)
         self._seed = seeds.integer(context.seed, "trial", number)
         self._draws = self._generator("draws")
-        plan = context.pruning
-        sparsity = None if plan is None else Sparsity(model, plan, self._generator("sparsity"))
+        self._is_fresh = context.inherited is None
         start = Start(
             model=model,
             generator=self._generator("learner"),
             inherited=context.inherited,
             num_updates=task.num_updates,
-            sparsity=sparsity,
+            sparsity=self._sparsity(model, context.pruning),
         )
         self._learner = begin(start)
-        self._is_fresh = context.inherited is None
         self._replay = Replay(min(task.collecting.capacity, task.steps), self._facts, self._device)
         self._loss = torch.zeros((), device=self._device)
         self._rounds = self._updates = 0
@@ -208,19 +206,22 @@ class OffPolicyTrial(Trial):
             self._learner.finish()
         act = best_actions(self._learner.act, self._facts, self._device)
         seed = seeds.integer(self._seed, "judge", self._rounds)
-        with evaluating(self._model):
-            returns = scores.episode_returns(
-                act, task.environment, task.judging.episodes, seed, task.options
-            )
+        mean = task.judging.mean_return(self._model, act, task.environment, seed, task.options)
         steps = self._rounds * task.collecting.parallel
         learned = self._updates * task.collecting.batch_size
         return Checkpoint(
-            mean_return=returns.mean().item(),
+            mean_return=mean,
             steps=steps,
             gradient_steps=self._updates,
             forwards=steps + round(task.forwards * learned),
             others={},
         )
+
+    def _sparsity(self, model: nn.Module, plan: PruningPlan | None) -> Sparsity | None:
+        if plan is None:
+            return None
+        draws = self._generator("sparsity")
+        return Sparsity(model, plan, draws, is_inherited=not self._is_fresh)
 
     def _generator(self, purpose: str) -> torch.Generator:
         generator = torch.Generator(self._device)

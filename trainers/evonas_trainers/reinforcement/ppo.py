@@ -4,8 +4,9 @@
 Differences from the paper: actor and critic are two networks; the advantages of a batch are
 standardised and gradients clipped, as in the authors' code; the rate stays as it is, since a child
 goes on where its parent stopped; the deviation of continuous actions depends on what is observed.
-Defaults are those measured to learn small tasks in seconds. Networks compute in float32 whatever
-the search's precision: the method lives on ratios of probabilities.
+Defaults are those measured to learn small tasks in seconds. The method lives on ratios of
+probabilities, so networks compute in float32 whatever the search's precision, and as they are
+judged: batch norms keep the statistics that they came with, and nothing is dropped out.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,6 @@ from torch.nn.utils import clip_grad_norm_
 
 from evonas import devices, seeds
 from evonas.errors import ConfigError
-from evonas.measure import evaluating
 from evonas.networks import Signature, Signatures, named
 from evonas.state import State
 from evonas.trainer import Context, Trained, Trainer
@@ -29,7 +29,7 @@ from evonas_trainers.reinforcement.environments import Environments, Facts, Tran
 from evonas_trainers.reinforcement.scores import Judging
 from evonas_trainers.reinforcement.trials import Checkpoint, Setting, Trial
 
-_FORWARDS = 3  # acting, then probabilities and values of a whole roll-out, and of where it led
+_FORWARDS = 2  # the actor acts, and says how likely that was; the critic values both ends of steps
 
 
 @final
@@ -179,10 +179,10 @@ class _Rollout:
 
 @final
 class _Training(Trial):
-    """One trial."""
+    """One trial. Networks are in eval mode: norms must be the same where one acts and learns."""
 
     def __init__(self, trainer: Ppo, model: nn.Module, context: Context, number: int) -> None:
-        self._trainer, self._model, self._device = trainer, model, context.device
+        self._trainer, self._model, self._device = trainer, model.eval(), context.device
         self._facts = Facts.from_tensors(context.prepared)
         networks = named(model, trainer.signatures(context.prepared))
         self._actor, self._critic = networks["actor"], networks["critic"]
@@ -237,7 +237,7 @@ class _Training(Trial):
         seen: list[Tensor] = []
         done: list[Tensor] = []
         found: list[Transition] = []
-        with evaluating(self._model):
+        with torch.no_grad():
             for _ in range(self._trainer.horizon):
                 seen.append(running.current.to(self._device))
                 done.append(policy(self._actor(seen[-1]), self._facts).sample(self._draws))

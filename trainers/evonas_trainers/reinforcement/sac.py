@@ -14,6 +14,7 @@ from typing import Any, ClassVar, final
 from torch import Tensor, nn
 
 from evonas import seeds
+from evonas.errors import ConfigError
 from evonas.measure import evaluating
 from evonas.networks import Signatures, named
 from evonas.trainer import Context, Trained, Trainer
@@ -65,6 +66,8 @@ class Sac(Trainer):
     learning: SacSettings = field(default_factory=SacSettings)
 
     def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise ConfigError(f"trials is {self.trials!r}, should be 1 or more")
         _ = self._task
 
     @classmethod
@@ -80,7 +83,9 @@ class Sac(Trainer):
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at the environment."""
         self.judging.scale(self.environment)
-        return environments.facts(self.environment, self.options).to_tensors()
+        facts = environments.facts(self.environment, self.options)
+        environments.require_numbers(facts, self.environment, "sac")
+        return facts.to_tensors()
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
         """Return an actor of means and log-deviations, and two critics."""

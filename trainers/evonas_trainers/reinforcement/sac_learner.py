@@ -3,10 +3,10 @@
 "Soft Actor-Critic Algorithms and Applications" (Haarnoja et al., 2018,
 https://arxiv.org/abs/1812.05905): an actor that maximises return and entropy, the lesser of two
 critics against overestimation, and a temperature that is tuned towards an entropy. Actions lie in
-[-1, 1] here, and so they do in batches; `Facts.scaled` takes
-them to the environment's.
+[-1, 1] here, and so they do in batches; `Facts.scaled` takes them to the environment's.
 
-Equations by the paper's numbers; unlike in it, every loss takes weights of the samples.
+Equations by the paper's numbers; unlike in it, the losses of actor and critics take weights of the
+samples.
 """
 
 import math
@@ -40,8 +40,8 @@ class SacSettings:
         discount: Of rewards a step later.
         target_share: How far targets go to their critics when they move.
         target_interval: Updates from one move to the next.
-        temperature: Of the entropy, at first.
-        tunes_temperature: Whether it is tuned, or stays.
+        temperature: Of the entropy, at first; a child goes on with its parent's if it is tuned.
+        tunes_temperature: Whether it is tuned, or stays as it is given.
         entropy_ratio: It is tuned to an entropy of so many nats less than 0 for each number of an
             action.
     """
@@ -110,7 +110,7 @@ class SacLearner:
         self.target_critics = [self._targets.get_submodule(name) for name in CRITICS]
         self._temperature = _Temperature(settings.temperature).to(start.generator.device)
         self._temperature_descent = Descent(self._temperature.parameters(), settings.adam)
-        if start.inherited is not None:
+        if start.inherited is not None and settings.tunes_temperature:
             self._temperature.inherit(start.inherited.part(TRAINER), self._temperature_descent)
         self._updates = 0
 

@@ -97,8 +97,8 @@ class Judging:
         """
         if total < self.times:
             raise ConfigError(
-                f"{self.times} evaluations need as many rounds of training, and there are {total};"
-                " give more steps, or fewer judging.times"
+                f"there are {total} rounds of training for {self.times} evaluations; give more"
+                " steps, or fewer judging.times"
             )
         return [total * number // self.times for number in range(1, self.times + 1)]
 

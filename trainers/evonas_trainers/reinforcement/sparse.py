@@ -10,9 +10,10 @@ layer has, when connections move, and how many, are pruning genes here: the pres
 
 Unlike the authors' code, in which gradients and Adam move pruned weights until they are masked
 again, and grown ones begin at the step that Adam last took: here gradients, weights and moments are
-0 where nothing is, and grown ones begin at 0 with moments of 0, as the paper says. A target starts
-as a copy of its sparse network. An inherited one is kept, at as many weights, unless the child
-lost weights of its own at birth: then it starts anew, since it follows another network.
+0 where nothing is, and grown ones begin at 0 with moments of 0, as the paper says. Inheritance is
+ours: of a trained network the strongest connections stay, where a fresh one gets random ones. A
+target starts as a copy of its sparse network. An inherited one is kept, at as many weights, unless
+the child lost weights of its own at birth: then it starts anew, since it follows another network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from evonas import plugins
 from evonas.errors import ConfigError
 from evonas.pruning_plan import PruningPlan
 from evonas_trainers.pruning.regrow import Regrow, RegrowPruner
+from evonas_trainers.pruning.soft import num_pruned
 from evonas_trainers.slots import Pruner, Pruning
 
 RULES = frozenset({"regrow"})
@@ -40,8 +42,21 @@ class Sparsity:
         has_lost: Whether what was pruned at the beginning had weights.
     """
 
-    def __init__(self, model: nn.Module, plan: PruningPlan, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        plan: PruningPlan,
+        generator: torch.Generator,
+        *,
+        is_inherited: bool = False,
+    ) -> None:
         """Begin.
+
+        Args:
+            model: Of the networks.
+            plan: What of them goes.
+            generator: Draws connections.
+            is_inherited: Whether the model has been trained.
 
         Raises:
             ConfigError: if the plan's rule is another than `regrow`.
@@ -53,6 +68,7 @@ class Sparsity:
                 f" {plan.schedule.rule['name']!r}; take 'ds-td3', 'ds-sac', 'set' or 'rigl'"
             )
         self._rule, self._model, self._plan, self._generator = rule, model, plan, generator
+        self._is_inherited = is_inherited
         self._pruners: list[RegrowPruner] = []
         self.has_lost = False
 
@@ -70,6 +86,8 @@ class Sparsity:
             weights=self._weights(names),
         )
         before = self._num_weights(plan)
+        if self._is_inherited:
+            self._keep_strongest(plan)
         pruner = self._rule.start(self._model, plan, self._generator)
         self.has_lost |= self._num_weights(plan) < before
         self._pruners.append(pruner)
@@ -90,6 +108,14 @@ class Sparsity:
         """Return the part of the plan that is about some networks."""
         starts = tuple(f"{name}." for name in names)
         return {name: keep for name, keep in self._plan.weights.items() if name.startswith(starts)}
+
+    @torch.no_grad()
+    def _keep_strongest(self, plan: PruningPlan) -> None:
+        """Leave so many weights as there are at first, which the rule then finds."""
+        for name, keep in plan.weights.items():
+            weight = self._model.get_parameter(name)
+            going = num_pruned(plan.schedule.rate.at(0.0), weight.numel(), keep)
+            keep_largest(weight, weight.numel() - going)
 
     def _num_weights(self, plan: PruningPlan) -> int:
         return sum(int(self._model.get_parameter(name).count_nonzero()) for name in plan.weights)

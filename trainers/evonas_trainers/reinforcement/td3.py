@@ -14,6 +14,7 @@ from typing import Any, ClassVar, final
 from torch import Tensor, nn
 
 from evonas import seeds
+from evonas.errors import ConfigError
 from evonas.measure import evaluating
 from evonas.networks import Signatures, named
 from evonas.trainer import Context, Trained, Trainer
@@ -64,6 +65,8 @@ class Td3(Trainer):
     learning: Td3Settings = field(default_factory=Td3Settings)
 
     def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise ConfigError(f"trials is {self.trials!r}, should be 1 or more")
         _ = self._task
 
     @classmethod
@@ -79,7 +82,9 @@ class Td3(Trainer):
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at the environment."""
         self.judging.scale(self.environment)
-        return environments.facts(self.environment, self.options).to_tensors()
+        facts = environments.facts(self.environment, self.options)
+        environments.require_numbers(facts, self.environment, "td3")
+        return facts.to_tensors()
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
         """Return an actor, and two critics."""

@@ -4,7 +4,7 @@
 2018, https://arxiv.org/abs/1802.09477), algorithm 1: of two target critics the lesser is believed;
 it is asked about noisy actions, so that peaks of the critics are not; the actor, and all targets,
 follow once in `delay` updates of the critics. Actions lie in [-1, 1] here, and so they do in
-batches. Every loss takes weights of the samples, which the paper has not.
+batches. Losses take weights of the samples, which the paper has not.
 """
 
 from dataclasses import dataclass, field

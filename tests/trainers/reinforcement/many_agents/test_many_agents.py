@@ -163,7 +163,7 @@ def test_the_state_of_values_holds_their_target() -> None:
         ({"judges": ()}, r"give a judge"),
         ({"opponents": ("champion",)}, r"one opponent of random, rush, flee at least"),
         ({"game": "pursuit"}, r"in 'pursuit' the sides are not alike"),
-        ({"steps": 3}, r"evaluations need as many rounds"),
+        ({"steps": 3}, "rounds of training for"),
         ({"horizon": 0}, r"horizon is 0"),
     ],
 )

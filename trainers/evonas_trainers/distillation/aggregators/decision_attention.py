@@ -15,8 +15,8 @@ come to its width by learned maps.
 
 Where a policy may attend to itself, attention learns to do just that: nothing is nearer to O_m than
 O_m, so weights trained by the losses of the learners end there, and every policy learns alone. With
-`mask_self` the sum is of the others, as one summary has it; of two policies each then has the other
-whole. Benchmarks have both.
+`mask_self` the sum is of the others, as the abstract has it and the preset `opd-da` asks for; of
+two policies each then has the other whole. Benchmarks have both.
 """
 
 from collections.abc import Sequence

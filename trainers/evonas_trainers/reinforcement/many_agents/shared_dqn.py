@@ -108,7 +108,7 @@ class DqnTrial(Trial):
     def __init__(self, method: SharedDqn, practice: Practice, model: nn.Module) -> None:
         self._method, self._practice, self._net = method, practice, model
         self._device = practice.device
-        self._target = deepcopy(model)
+        self._target = deepcopy(model).eval()
         if practice.inherited is not None:
             former = practice.inherited.part(TARGET).tensors
             self._target.load_state_dict(dict(former) or model.state_dict())
