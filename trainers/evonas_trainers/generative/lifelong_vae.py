@@ -12,6 +12,7 @@ beside the labels of this task; distances are squared, as in a Gaussian likeliho
 takes norms. Differences from the paper: hundreds of steps a task at a higher learning rate, since
 children go on from their parents' weights; instead of distances between features of a network
 trained elsewhere (FID, LPIPS) two linear classifiers judge, which need no weights from anywhere.
+Computed in float32, whatever the precision.
 """
 
 from collections.abc import Mapping, Sequence
