@@ -11,13 +11,14 @@ folders `mnist` and `fashion_mnist` as `evonas_trainers.sources` reads them, and
 import argparse
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from paired import Contrast, Record, contrast_table, summary
+from torch import Tensor
 
 from evonas import seeds
 from evonas.models import fresh_model
@@ -42,17 +43,24 @@ CONTRASTS = (
 )
 
 
-def record(arm: str, seed: int, table: Mapping[str, Any]) -> Record:
-    """Train one arm; return its test metrics and the processor time of the training."""
-    trainer = from_table(LifelongVae, {**table, **ARMS[arm]}, "trainer")
-    prepared, space = trainer.prepare(seed), Vae()
+def records(seed: int, table: Mapping[str, Any]) -> Iterator[Record]:
+    """Yield the test metrics of every arm, on the same data."""
+    prepared = from_table(LifelongVae, table, "trainer").prepare(seed)
+    for arm in ARMS:
+        trainer = from_table(LifelongVae, {**table, **ARMS[arm]}, "trainer")
+        yield {"arm": arm, "seed": seed, **tested(trainer, prepared, seed)}
+
+
+def tested(trainer: LifelongVae, prepared: Mapping[str, Tensor], seed: int) -> Mapping[str, float]:
+    """Train the default architecture; return test metrics and processor time of the training."""
+    space = Vae()
     model = fresh_model(space, space.seed(trainer.signatures(prepared)), seed)
     device = torch.device("cpu")
     context = Context(device, torch.float32, seed, prepared, None, lambda *_, **__: None)
     begun = time.process_time()
     _ = trainer.train(model, context)
     spent = time.process_time() - begun
-    return {"arm": arm, "seed": seed, "s": spent, **trainer.test(model, context)}
+    return {"s": spent, **trainer.test(model, context)}
 
 
 def pictures(packed: Path, folder: Path) -> Mapping[str, Any]:
@@ -72,10 +80,10 @@ def pictures(packed: Path, folder: Path) -> Mapping[str, Any]:
     }
 
 
-def show(records: Sequence[Record]) -> None:
+def show(found: Sequence[Record]) -> None:
     """Print the arms, and the differences that were asked for."""
-    print(summary(records, ARMS, SHOWN), "\n")
-    print(contrast_table(records, CONTRASTS, seeds.stream(0, "lifelong")), flush=True)
+    print(summary(found, ARMS, SHOWN), "\n")
+    print(contrast_table(found, CONTRASTS, seeds.stream(0, "lifelong")), flush=True)
 
 
 def main() -> None:
@@ -92,7 +100,7 @@ def main() -> None:
             table = pictures(options.packed, Path(folder))
         table = {**table, "steps": 2 if options.quick else 300}
         count = 2 if options.quick else options.seeds
-        show([record(arm, seed, table) for seed in range(count) for arm in ARMS])
+        show([one for seed in range(count) for one in records(seed, table)])
 
 
 if __name__ == "__main__":
