@@ -75,8 +75,7 @@ def pictures(packed: Path, folder: Path) -> Mapping[str, Any]:
         "packed": str(packed),
         "train_samples": 5000,
         "tasks": 1,
-        "room": 32,
-        "latent": 32,
+        "steps": 600,
     }
 
 
@@ -95,10 +94,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        table: Mapping[str, Any] = {"data": ["digits"], "tasks": 5}
+        table: Mapping[str, Any] = {"data": ["digits"], "tasks": 5, "steps": 300}
         if options.packed is not None:
             table = pictures(options.packed, Path(folder))
-        table = {**table, "steps": 2 if options.quick else 300}
+        if options.quick:
+            table = {**table, "steps": 2}
         count = 2 if options.quick else options.seeds
         show([one for seed in range(count) for one in records(seed, table)])
 
