@@ -1,0 +1,1 @@
+"""Variational autoencoders that learn classes task by task."""
