@@ -58,7 +58,9 @@ class Standalone(Format):
         questions, replies = (written.with_suffix(end) for end in (".inputs", ".outputs"))
         torch.save(dict(inputs), questions)
         names = ",".join(winner.signatures)
-        command = [sys.executable, "-P", "-c", _READER, written, questions, replies, names]
+        without_traces = ("-P", "-B")  # bytecode beside the file would be handed out with it
+        command = [sys.executable, *without_traces, "-c", _READER]
+        command += [written, questions, replies, names]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
         if done.returncode:
             reason = done.stderr.strip().rpartition("\n")[2]

@@ -96,7 +96,7 @@ def test_teachers_of_other_classes_are_refused() -> None:
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ({"scaffold": TEACHER}, "other than scaffold"),
+        ({"scaffold": TEACHER}, "other than leader, scaffold"),
         ({"a teacher": TEACHER}, "is an identifier"),
         ({"stranger": TEACHER}, "no teacher is called 'stranger'"),
         ({"second": Node(kind="candidate")}, "it alone, is called 'candidate'"),
