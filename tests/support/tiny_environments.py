@@ -3,6 +3,7 @@
 They are named as `support.tiny_environments:Count-v0`.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, final
 
 import gymnasium
@@ -13,7 +14,7 @@ from gymnasium.wrappers import FlattenObservation
 HERE = "support.tiny_environments"
 
 
-class _Tiny(gymnasium.Env[Any, Any]):
+class _Tiny(gymnasium.Env[Any, Any], ABC):
     """What they share: one number is observed, and episodes know how long they are."""
 
     observation_space = spaces.Box(-100.0, 100.0, (1,), np.float32)
@@ -37,8 +38,9 @@ class _Tiny(gymnasium.Env[Any, Any]):
     def shown(self) -> Any:
         return np.array([self.state], np.float32)
 
+    @abstractmethod
     def act(self, action: Any) -> tuple[float, bool]:
-        raise NotImplementedError
+        """Return the reward, and whether the episode is over."""
 
 
 @final

@@ -173,7 +173,7 @@ def worth(
         judged = target(batch.next_observations)
         chosen = (net(batch.next_observations) if is_double else judged).argmax(-1)
         later = judged.gather(-1, chosen[:, None]).squeeze(-1)
-        return batch.rewards + discount * ~batch.terminated * later
+        return batch.worth(later, discount)
 
 
 @final

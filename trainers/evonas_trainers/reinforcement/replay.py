@@ -36,6 +36,10 @@ class Batch:
     next_observations: Tensor
     terminated: Tensor
 
+    def worth(self, later: Tensor, discount: float) -> Tensor:
+        """Return what the steps were worth, given what comes after them: r + gamma V(s')."""
+        return self.rewards + discount * ~self.terminated * later
+
 
 @final
 class Replay:

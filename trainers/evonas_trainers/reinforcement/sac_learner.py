@@ -73,8 +73,7 @@ def soft_target(
         temperature: Of the entropy.
         discount: Of rewards a step later.
     """
-    soft = next_values - temperature * next_log_probs
-    return batch.rewards + discount * ~batch.terminated * soft
+    return batch.worth(next_values - temperature * next_log_probs, discount)
 
 
 def actor_loss(

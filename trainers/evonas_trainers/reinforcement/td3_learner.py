@@ -127,7 +127,7 @@ class Td3Learner:
         noise = self._noise(actions, settings.target_noise)
         noise = noise.clamp(-settings.target_clip, settings.target_clip)
         lesser = values(self.target_critics, seen, (actions + noise).clamp(-1, 1)).amin(0)
-        return batch.rewards + settings.discount * ~batch.terminated * lesser
+        return batch.worth(lesser, settings.discount)
 
     def _noise(self, actions: Tensor, deviation: float) -> Tensor:
         return deviation * torch.empty_like(actions).normal_(generator=self._generator)

@@ -97,8 +97,8 @@ def double_targets(net: nn.Module, target: nn.Module, batch: Batch, discount: fl
         discount: What the next turn is worth now.
     """
     best = net(batch.next_observations)[:, 1:].argmax(1, keepdim=True)
-    worth = dueling(target(batch.next_observations)).gather(1, best).squeeze(1)
-    return batch.rewards + discount * ~batch.terminated * worth
+    later = dueling(target(batch.next_observations)).gather(1, best).squeeze(1)
+    return batch.worth(later, discount)
 
 
 @final
