@@ -126,8 +126,8 @@ class Dqn(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at the environment."""
-        self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
+        self.judging.scale(self.environment)
         environments.require_choices(facts, self.environment, "dqn")
         return facts.to_tensors()
 

@@ -139,8 +139,8 @@ class Meee(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at the environment."""
-        self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
+        self.judging.scale(self.environment)
         environments.require_numbers(facts, self.environment, "meee")
         if self.real_ratio < 1:
             ends_of(self.environment, self.options, self.known, facts)

@@ -133,8 +133,8 @@ class OpdDa(Trainer):
         Raises:
             ConfigError: if one does not act by choices in it.
         """
-        self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
+        self.judging.scale(self.environment)
         environments.require_choices(facts, self.environment, "opd-da")
         return facts.to_tensors()
 

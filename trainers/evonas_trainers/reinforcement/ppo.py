@@ -108,8 +108,9 @@ class Ppo(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at the environment."""
+        facts = environments.facts(self.environment, self.options)
         self.judging.scale(self.environment)
-        return environments.facts(self.environment, self.options).to_tensors()
+        return facts.to_tensors()
 
     def signatures(self, prepared: Mapping[str, Tensor]) -> Signatures:
         """Return the actor, with a logit a choice or a mean and a log-deviation; and the critic."""

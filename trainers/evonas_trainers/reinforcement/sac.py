@@ -82,8 +82,8 @@ class Sac(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at the environment."""
-        self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
+        self.judging.scale(self.environment)
         environments.require_numbers(facts, self.environment, "sac")
         return facts.to_tensors()
 

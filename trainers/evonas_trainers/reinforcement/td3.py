@@ -81,8 +81,8 @@ class Td3(Trainer):
 
     def prepare(self, seed: int) -> Mapping[str, Tensor]:  # noqa: ARG002 - nothing is drawn
         """Look at the environment."""
-        self.judging.scale(self.environment)
         facts = environments.facts(self.environment, self.options)
+        self.judging.scale(self.environment)
         environments.require_numbers(facts, self.environment, "td3")
         return facts.to_tensors()
 
